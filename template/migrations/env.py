@@ -1,0 +1,58 @@
+"""Runs migrations: one process at a time, over all models in src/*/models.py."""
+
+import asyncio
+from importlib import import_module
+from pathlib import Path
+
+from alembic import context
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import src
+from src.config import get_settings
+from src.database.config import get_database_settings
+from src.database.model import Base
+from src.log import setup_logging
+
+LOCK = 7_165_202_611  # any number will do, as long as it stays the same
+
+
+def import_models() -> None:
+    for path in sorted(Path(src.__path__[0]).glob("*/models.py")):
+        import_module(f"src.{path.parent.name}.models")
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        context.run_migrations()
+
+
+async def migrate_online() -> None:
+    settings = get_database_settings()
+    engine = create_async_engine(settings.url, connect_args={"timeout": settings.DB_CONNECT_TIMEOUT})
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+            await connection.commit()
+    except OSError as error:
+        url = settings.url
+        raise CommandError(f"PostgreSQL does not answer on {url.host}:{url.port}: start it or correct .env.") from error
+    finally:
+        await engine.dispose()
+
+
+def migrate_offline() -> None:
+    context.configure(url=get_database_settings().url, target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+setup_logging(get_settings())
+import_models()
+if context.is_offline_mode():
+    migrate_offline()
+else:
+    asyncio.run(migrate_online())

@@ -1,0 +1,134 @@
+"""Settings of the service as a whole; each package has its own `config.py` beside its code."""
+
+import os
+from enum import StrEnum
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+from dotenv.parser import parse_stream
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+EXAMPLE_SECRET = "change-me"  # noqa: S105 - it is refused, not used
+
+
+class Environment(StrEnum):
+    DEV = "dev"
+    TEST = "test"
+    PROD = "prod"
+
+
+class InvalidSettingsError(SystemExit):
+    """Ends the process with one readable line per broken variable; a value is never shown."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+
+
+class EnvSettings(BaseSettings):
+    """Read from the environment, then from `.env` (another file: the variable ENV_FILE)."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+
+SettingsT = TypeVar("SettingsT", bound=EnvSettings)
+
+
+def env_file() -> Path:
+    return Path(os.environ.get("ENV_FILE", ".env"))
+
+
+def _check_env_file(path: Path) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettingsError(f"{path} cannot be read: save it as readable UTF-8 text.") from error
+    for line in parse_stream(StringIO(text)):
+        if line.error:
+            raise InvalidSettingsError(f"{path}, line {line.original.line}: write NAME=value, quotes in pairs.")
+
+
+def _explain(name: str, error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
+
+
+def load(settings: type[SettingsT]) -> SettingsT:
+    """Read settings, for a cached `get_..._settings()`.
+
+    Raises:
+        InvalidSettingsError: a variable is missing or broken; its name and the remedy are in the message.
+    """
+    path = env_file()
+    _check_env_file(path)
+    try:
+        return settings(_env_file=path)
+    except ValidationError as error:
+        problems = [_explain(".".join(str(part) for part in item["loc"][:1]), item) for item in error.errors()]
+        raise InvalidSettingsError("\n".join(["The settings are not usable:", *problems])) from None
+
+
+class Settings(EnvSettings):
+    ENVIRONMENT: Environment = Field(Environment.PROD, description="dev, test or prod")
+    HOST: str = Field("127.0.0.1", description="address to listen on")
+    PORT: int = Field(8000, ge=1, le=65535, description="port to listen on")
+
+    LEVEL: str = Field(
+        "INFO", pattern="^(TRACE|DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL)$", description="lowest level that is logged"
+    )
+    SERIALIZE: bool = Field(False, description="one JSON object per log line")
+    LOG_FILE: str = Field("", description="also log to this file; empty: to standard error only")
+    ROTATION: str = Field("10 MB", description="size or time after which the log file is rotated")
+    COMPRESSION: str = Field("gz", description="format of rotated log files")
+
+    DOCS_URL: str | None = Field(None, description="path of Swagger UI; in prod only served if set")
+    REDOC_URL: str | None = Field(None, description="path of ReDoc; in prod only served if set")
+    ROOT_PATH: str = Field("", pattern=r"^(/.*[^/])?$", description="path prefix that a proxy strips")
+
+    TRUSTED_HOSTS: CommaSeparated = Field(["*"], description="host names that are answered, comma-separated")
+    CORS_ORIGINS: CommaSeparated = Field(
+        [], description="origins of other sites that may call the API, comma-separated"
+    )
+    MAX_BODY_SIZE: int = Field(1_048_576, ge=1, description="largest request body, bytes")
+    SHUTDOWN_TIMEOUT: int = Field(10, ge=0, description="seconds that running requests get when the service stops")
+
+    @property
+    def is_dev(self) -> bool:
+        return self.ENVIRONMENT is Environment.DEV
+
+    @property
+    def is_prod(self) -> bool:
+        return self.ENVIRONMENT is Environment.PROD
+
+    @property
+    def docs_url(self) -> str | None:
+        return self.DOCS_URL or (None if self.is_prod else "/docs")
+
+    @property
+    def redoc_url(self) -> str | None:
+        return self.REDOC_URL or (None if self.is_prod else "/redoc")
+
+    @property
+    def openapi_url(self) -> str | None:
+        return "/openapi.json" if self.docs_url or self.redoc_url else None
+
+    @model_validator(mode="after")
+    def _refuse_any_origin(self) -> Self:
+        if "*" in self.CORS_ORIGINS:
+            raise ValueError("CORS_ORIGINS: list the origins, * is not allowed together with cookies")
+        return self
+
+
+@cache
+def get_settings() -> Settings:
+    return load(Settings)

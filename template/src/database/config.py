@@ -1,0 +1,69 @@
+"""Settings of the database."""
+
+from functools import cache
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from src.config import EXAMPLE_SECRET, EnvSettings, get_settings, load
+
+DRIVER = "postgresql+asyncpg"
+
+
+class DatabaseSettings(EnvSettings):
+    DATABASE_URL: SecretStr | None = Field(None, description="the whole address; wins over the DB_ variables below")
+    DB_HOST: str = Field("localhost", description="host of PostgreSQL")
+    DB_PORT: int = Field(5432, ge=1, le=65535, description="port of PostgreSQL")
+    DB_NAME: str = Field("postgres", description="database")
+    DB_USER: str = Field("postgres", description="user of the database")
+    DB_PASSWORD: SecretStr = Field(SecretStr(""), description="password of that user")
+
+    DB_POOL_SIZE: int = Field(5, ge=1, description="connections kept open per process")
+    DB_MAX_OVERFLOW: int = Field(10, ge=0, description="connections above that when all are busy")
+    DB_POOL_TIMEOUT: float = Field(3, gt=0, description="seconds to wait for a free connection")
+    DB_CONNECT_TIMEOUT: float = Field(3, gt=0, description="seconds to wait for a new connection")
+    DB_COMMAND_TIMEOUT: float = Field(10, gt=0, description="seconds after which an unanswered statement is given up")
+    DB_STATEMENT_TIMEOUT: int = Field(8000, ge=0, description="milliseconds after which PostgreSQL ends a statement")
+    DB_LOCK_TIMEOUT: int = Field(5000, ge=0, description="milliseconds to wait for a lock")
+    DB_IDLE_TIMEOUT: int = Field(60000, ge=0, description="milliseconds a transaction may stand idle")
+
+    @property
+    def url(self) -> URL:
+        if self.DATABASE_URL:
+            return _with_driver(make_url(self.DATABASE_URL.get_secret_value()))
+        password = self.DB_PASSWORD.get_secret_value()
+        return URL.create(DRIVER, self.DB_USER, password or None, self.DB_HOST, self.DB_PORT, self.DB_NAME)
+
+    @model_validator(mode="after")
+    def _refuse_unusable_url(self) -> Self:
+        try:
+            backend = self.url.get_backend_name()
+        except (ArgumentError, ValueError):
+            backend = None
+        if backend != "postgresql":
+            raise ValueError("DATABASE_URL: write postgresql://user:password@host:5432/name")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_example_password_in_prod(self) -> Self:
+        if get_settings().is_prod and self.url.password in (None, "", EXAMPLE_SECRET):
+            raise ValueError(
+                "DB_PASSWORD: set the password of the database (or DATABASE_URL), it is missing or an example"
+            )
+        return self
+
+
+def _with_driver(url: URL) -> URL:
+    """Accept the addresses that platforms hand out: `postgres://`, `?sslmode=`."""
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername=DRIVER)
+    if "sslmode" in url.query:
+        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+    return url
+
+
+@cache
+def get_database_settings() -> DatabaseSettings:
+    return load(DatabaseSettings)

@@ -1,0 +1,216 @@
+"""Create, read, update and delete rows of one model; the session and its transaction are the caller's."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from src.database.exceptions import (
+    EmptyFilterError,
+    InvalidCursorException,
+    UnknownColumnError,
+    UnsortableColumnError,
+)
+from src.database.model import Base, new_key
+
+ModelT = TypeVar("ModelT", bound=Base)
+
+
+@dataclass(frozen=True)
+class Page(Generic[ModelT]):
+    """Rows, and the cursor that `find_page(after=...)` takes for the next ones; None: there are no more."""
+
+    items: Sequence[ModelT]
+    next_cursor: str | None
+
+
+class BaseManager(Generic[ModelT]):
+    """Subclass it: `class UserManager(BaseManager[User]): model = User`.
+
+    Values and filters are Pydantic models of which only the fields that were set count. A filter compares for
+    equality; a list matches any of its members, None matches NULL.
+
+    Raises:
+        UnknownColumnError: a field is not a column of the model.
+    """
+
+    model: type[ModelT]
+
+    async def add(self, session: AsyncSession, values: BaseModel) -> ModelT:
+        row = self.model(**self._values(values))
+        session.add(row)
+        await session.flush()
+        return row
+
+    async def add_all(self, session: AsyncSession, rows: Sequence[BaseModel]) -> list[UUID]:
+        """Insert many rows by one statement; return their keys in the same order."""
+        new = [{"id": new_key(), **self._values(row)} for row in rows]
+        if new:
+            await session.execute(insert(self.model), new)
+        return [row["id"] for row in new]
+
+    async def find_by_id(self, session: AsyncSession, key: UUID) -> ModelT | None:
+        row: ModelT | None = await session.get(self.model, key)
+        return row
+
+    async def find_one_by(self, session: AsyncSession, filters: BaseModel) -> ModelT | None:
+        """Find the one row that matches; of several, the first by key."""
+        return await session.scalar(self._select(filters).order_by(self.model.id).limit(1))
+
+    async def find_all(
+        self,
+        session: AsyncSession,
+        filters: BaseModel | None = None,
+        *,
+        order_by: str = "id",
+        descending: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[ModelT]:
+        column = self._column(order_by)
+        query = self._select(filters).order_by(column.desc() if descending else column.asc())
+        return (await session.scalars(query.limit(limit))).all()
+
+    async def find_page(
+        self,
+        session: AsyncSession,
+        filters: BaseModel | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+        order_by: str = "id",
+        descending: bool = False,
+    ) -> Page[ModelT]:
+        """Find the rows after a cursor, as fast at the millionth row as at the first if the order has an index.
+
+        Raises:
+            InvalidCursorException: `after` does not come from a page of this order.
+            UnsortableColumnError: the column to order by may be NULL.
+        """
+        column, key = self._column(order_by), self.model.id
+        if column.expression.nullable:
+            raise UnsortableColumnError(order_by)
+        query = self._select(filters)
+        if after is not None:
+            position = tuple_(column, key)
+            reached = tuple_(*self._decode_cursor(after, order_by))
+            query = query.where(position < reached if descending else position > reached)
+        order = (column.desc(), key.desc()) if descending else (column.asc(), key.asc())
+        rows = (await session.scalars(query.order_by(*order).limit(limit + 1))).all()
+        more = len(rows) > limit
+        return Page(rows[:limit], _encode_cursor(rows[limit - 1], order_by) if more else None)
+
+    async def count(self, session: AsyncSession, filters: BaseModel | None = None) -> int:
+        query = select(func.count()).select_from(self.model).where(*self._conditions(filters))
+        return (await session.execute(query)).scalar_one()
+
+    async def exists(self, session: AsyncSession, filters: BaseModel | None = None) -> bool:
+        query = select(select(self.model.id).where(*self._conditions(filters)).exists())
+        return (await session.execute(query)).scalar_one()
+
+    async def update_by_id(self, session: AsyncSession, key: UUID, values: BaseModel) -> ModelT | None:
+        """Change one row and return it; None: there is no such row."""
+        changes = self._values(values)
+        if not changes:
+            return await self.find_by_id(session, key)
+        statement = update(self.model).where(self.model.id == key).values(changes).returning(self.model)
+        return await session.scalar(statement, execution_options={"populate_existing": True})
+
+    async def update_all(
+        self, session: AsyncSession, values: BaseModel, filters: BaseModel | None = None, *, every_row: bool = False
+    ) -> int:
+        """Change the rows that match by one statement; return how many.
+
+        Raises:
+            EmptyFilterError: nothing is filtered and `every_row` was not asked for.
+        """
+        statement = (
+            update(self.model).where(*self._conditions_for_write(filters, every_row)).values(self._values(values))
+        )
+        return await _rows(session, statement)
+
+    async def delete_by_id(self, session: AsyncSession, key: UUID) -> bool:
+        """Delete one row; False: there was no such row."""
+        return bool(await _rows(session, delete(self.model).where(self.model.id == key)))
+
+    async def delete_all(
+        self, session: AsyncSession, filters: BaseModel | None = None, *, every_row: bool = False
+    ) -> int:
+        """Delete the rows that match by one statement; return how many.
+
+        Raises:
+            EmptyFilterError: nothing is filtered and `every_row` was not asked for.
+        """
+        statement = delete(self.model).where(*self._conditions_for_write(filters, every_row))
+        return await _rows(session, statement)
+
+    async def upsert(self, session: AsyncSession, values: BaseModel, *, conflict_on: Sequence[str]) -> ModelT:
+        """Insert a row, or change the one that has the same values in the unique columns `conflict_on`."""
+        new = self._values(values)
+        changes = {name: value for name, value in new.items() if name not in conflict_on} | {"updated_at": func.now()}
+        targets = [self._column(name) for name in conflict_on]
+        statement = (
+            pg_insert(self.model)
+            .values(new)
+            .on_conflict_do_update(index_elements=targets, set_=changes)
+            .returning(self.model)
+        )
+        return (await session.scalars(statement, execution_options={"populate_existing": True})).one()
+
+    def _select(self, filters: BaseModel | None) -> Select[ModelT]:
+        return select(self.model).where(*self._conditions(filters))
+
+    def _conditions(self, filters: BaseModel | None) -> list[ColumnElement[bool]]:
+        wanted = self._values(filters) if filters else {}
+        return [_matches(self._column(name), value) for name, value in wanted.items()]
+
+    def _conditions_for_write(self, filters: BaseModel | None, every_row: bool) -> list[ColumnElement[bool]]:
+        conditions = self._conditions(filters)
+        if not conditions and not every_row:
+            raise EmptyFilterError
+        return conditions
+
+    def _values(self, values: BaseModel) -> dict[str, Any]:
+        given = values.model_dump(exclude_unset=True)
+        if unknown := given.keys() - self.model.__mapper__.column_attrs.keys():
+            raise UnknownColumnError(self.model, unknown)
+        return given
+
+    def _column(self, name: str) -> InstrumentedAttribute[Any]:
+        if name not in self.model.__mapper__.column_attrs:
+            raise UnknownColumnError(self.model, [name])
+        column: InstrumentedAttribute[Any] = getattr(self.model, name)
+        return column
+
+    def _decode_cursor(self, cursor: str, order_by: str) -> tuple[Any, UUID]:
+        python_type = self._column(order_by).type.python_type
+        try:
+            name, value, key = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+            if name != order_by:
+                raise InvalidCursorException
+            return TypeAdapter(python_type).validate_python(value), UUID(key)
+        except (ValueError, TypeError, AttributeError, binascii.Error, ValidationError, RecursionError) as error:
+            raise InvalidCursorException from error
+
+
+async def _rows(session: AsyncSession, statement: Update | Delete) -> int:
+    result = cast("CursorResult[Any]", await session.execute(statement))
+    return result.rowcount
+
+
+def _encode_cursor(row: Base, order_by: str) -> str:
+    position = to_jsonable_python([order_by, getattr(row, order_by), row.id])
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def _matches(column: InstrumentedAttribute[Any], value: Any) -> ColumnElement[bool]:
+    return column.in_(value) if isinstance(value, (list, tuple, set, frozenset)) else column == value

@@ -1,0 +1,43 @@
+"""The base of all models."""
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from uuid_utils.compat import uuid7 as new_key
+
+__all__ = ["Base", "new_key", "plural_snake_case"]
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def plural_snake_case(name: str) -> str:
+    """Name the table of a model: `BlogPost` is `blog_posts`, `Category` is `categories`, `Address` is `addresses`."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    if re.search(r"[^aeiou]y$", snake):
+        return snake[:-1] + "ies"
+    return snake + ("es" if re.search(r"(s|x|z|ch|sh)$", snake) else "s")
+
+
+class Base(DeclarativeBase):
+    """A time-ordered UUID as key, the times of the first and the last write; set `__tablename__` to override the name."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 - SQLAlchemy reads it as declared
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_key, sort_order=-1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=998)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now(), sort_order=999)
+
+    @declared_attr.directive
+    def __tablename__(cls) -> Any:  # noqa: N805 - a directive gets the class
+        return plural_snake_case(cls.__name__)

@@ -1,0 +1,175 @@
+"""One request, one session, one transaction: this module alone commits and rolls back."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import Depends
+from sqlalchemy import TextClause, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm.unitofwork import UOWTransaction
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from starlette.requests import HTTPConnection
+
+from src.config import get_settings
+from src.database.config import DatabaseSettings
+from src.database.exceptions import DatabaseUnavailableError, IsolationLevelError, UncommittedWriteError
+from src.database.log import log_statements
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE")
+
+
+class Database:
+    """The engine of this process and its sessions; connections are taken when a statement needs one."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.engine = _create_engine(settings)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=WatchedSession)
+
+    @asynccontextmanager
+    async def session(self, *, commit: bool = False) -> AsyncIterator[AsyncSession]:
+        """Open a session; it ends with a commit if that was asked for, here or by `session.info["commit"]`.
+
+        Raises:
+            UncommittedWriteError: something was written and nobody asked for a commit.
+        """
+        async with self._sessions(info={"commit": commit}) as session:
+            yield session
+            if session.info["commit"]:
+                await session.commit()
+            elif _has_written(session):
+                raise UncommittedWriteError
+
+    async def ping(self) -> None:
+        """Ask the database for an answer.
+
+        Raises:
+            DatabaseUnavailableError: there is none.
+        """
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+class WatchedSession(Session):
+    """A session that remembers whether it wrote."""
+
+
+@event.listens_for(WatchedSession, "after_flush")
+def _note_flush(session: Session, _: UOWTransaction) -> None:
+    session.info["wrote"] = True
+
+
+@event.listens_for(WatchedSession, "do_orm_execute")
+def _note_statement(state: ORMExecuteState) -> None:
+    statement = state.statement
+    text = statement.text.lstrip().upper() if isinstance(statement, TextClause) else ""
+    if statement.is_dml or text.startswith(WRITES):
+        state.session.info["wrote"] = True
+
+
+def _has_written(session: AsyncSession) -> bool:
+    return bool(session.info.get("wrote") or session.new or session.dirty or session.deleted)
+
+
+def _create_engine(settings: DatabaseSettings) -> AsyncEngine:
+    engine = create_async_engine(
+        settings.url,
+        pool_size=settings.DB_POOL_SIZE,
+        max_overflow=settings.DB_MAX_OVERFLOW,
+        pool_timeout=settings.DB_POOL_TIMEOUT,
+        hide_parameters=True,
+        connect_args={
+            "timeout": settings.DB_CONNECT_TIMEOUT,
+            "command_timeout": settings.DB_COMMAND_TIMEOUT,
+            "server_settings": {
+                "application_name": "service",
+                "statement_timeout": str(settings.DB_STATEMENT_TIMEOUT),
+                "lock_timeout": str(settings.DB_LOCK_TIMEOUT),
+                "idle_in_transaction_session_timeout": str(settings.DB_IDLE_TIMEOUT),
+            },
+        },
+    )
+    event.listen(engine.sync_engine, "do_connect", _connect)
+    event.listen(engine.sync_engine, "checkout", _replace_closed)
+    event.listen(engine.sync_engine, "handle_error", _explain_silence)
+    if get_settings().LEVEL in ("TRACE", "DEBUG"):
+        log_statements(engine.sync_engine)
+    return engine
+
+
+def _connect(
+    dialect: Dialect, _: ConnectionPoolEntry, args: tuple[Any, ...], options: dict[str, Any]
+) -> DBAPIConnection:
+    """Connect; whatever prevents it, the driver's bare errors included, means that there is no database now."""
+    try:
+        return dialect.connect(*args, **options)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnavailableError from error
+
+
+def _explain_silence(context: ExceptionContext) -> DatabaseUnavailableError | None:
+    """A statement that gets no answer: drop its connection, it may never answer again."""
+    if not isinstance(context.original_exception, OSError):
+        return None
+    context.is_disconnect = True
+    context.invalidate_pool_on_disconnect = False
+    return DatabaseUnavailableError()
+
+
+def _replace_closed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+    """Notice a restarted server before the first statement fails; unlike `pool_pre_ping` without a round trip."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+async def open_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    """Yield the session of this request; the commit happens before the response leaves."""
+    database: Database = connection.app.state.database
+    async with database.session() as session:
+        yield session
+
+
+OpenSession = Annotated[AsyncSession, Depends(open_session, scope="function")]
+
+
+def _use_isolation_level(session: AsyncSession, level: str) -> None:
+    chosen = session.info.get("isolation_level")
+    if chosen == level:
+        return
+    if chosen or session.in_transaction():
+        raise IsolationLevelError
+    session.info["isolation_level"] = level
+    session.sync_session.bind = session.get_bind().execution_options(isolation_level=level)
+
+
+@cache
+def _session_dependency(commit: bool, isolation_level: str | None) -> Callable[..., Any]:
+    async def get_session(session: OpenSession) -> AsyncSession:
+        if commit:
+            session.info["commit"] = True
+        if isolation_level:
+            _use_isolation_level(session, isolation_level)
+        return session
+
+    return get_session
+
+
+def DbSessionDepends(commit: bool = False, isolation_level: str | None = None) -> Any:  # noqa: N802 - the name users know
+    """Annotate a parameter with this to get the request's session: `session: DbSessionDepends(commit=True)`.
+
+    However many dependencies ask, there is one session and one transaction; it is committed if any asked for it.
+    `isolation_level` is one of PostgreSQL's, or AUTOCOMMIT for a read that needs no transaction.
+    """
+    return Annotated[AsyncSession, Depends(_session_dependency(commit, isolation_level), scope="function")]
+
+
+DbSession = Annotated[AsyncSession, Depends(_session_dependency(False, None), scope="function")]
+CommittedDbSession = Annotated[AsyncSession, Depends(_session_dependency(True, None), scope="function")]

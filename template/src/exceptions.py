@@ -1,0 +1,50 @@
+"""Errors that clients see: one class a situation, free of any web framework."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import ClassVar
+
+from src import messages
+from src.schemes import FieldError
+
+
+class ApiError(Exception):
+    """Subclass it with `status_code` and `detail`: it can be raised as it is and given to `error_response_docs`."""
+
+    status_code: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail: str = messages.INTERNAL_ERROR
+    code: ClassVar[str | None] = None
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str | None = None, *, errors: Sequence[FieldError] = ()) -> None:
+        self.detail = detail or self.detail
+        self.errors = list(errors)
+        super().__init__(self.detail)
+
+
+class HttpNotFoundException(ApiError):
+    status_code = HTTPStatus.NOT_FOUND
+    detail = messages.NOT_FOUND
+
+
+class HttpAlreadyExistException(ApiError):
+    status_code = HTTPStatus.CONFLICT
+    detail = messages.ALREADY_EXISTS
+
+
+class HttpConflictException(ApiError):
+    status_code = HTTPStatus.CONFLICT
+    detail = messages.CONFLICT
+
+
+class HttpInvalidValueException(ApiError):
+    status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+    detail = messages.INVALID_INPUT
+
+
+class HttpServiceUnavailableException(ApiError):
+    """Something behind the service does not answer; clients may try again."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    detail = messages.UNAVAILABLE
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}

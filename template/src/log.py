@@ -1,0 +1,84 @@
+"""Logging: loguru writes every line, the standard library's loggers included."""
+
+import json
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from asgi_correlation_id import correlation_id
+from loguru import logger
+
+from src.config import Settings
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {extra[request_id]} | {extra[line]}\n{exception}"
+JSON = "{extra[line]}\n"
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_INTERNAL = frozenset({"request_id", "line"})
+
+
+class InterceptHandler(logging.Handler):
+    """Hand the standard library's records to loguru, under the name of their logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        known = logging.getLevelNamesMapping().get(record.levelname) is not None
+        level = record.levelname if known else record.levelno
+        named = logger.patch(lambda line: line.update(name=record.name))
+        named.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
+
+
+def escape(text: str) -> str:
+    """Show control characters as escapes: what a client sent can neither start a line nor colour a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _fields(record: "Record") -> dict[str, Any]:
+    return {name: value for name, value in record["extra"].items() if name not in _INTERNAL}
+
+
+def format_text(record: "Record") -> str:
+    fields = "".join(f" {name}={escape(str(value))}" for name, value in _fields(record).items())
+    record["extra"]["line"] = f"{record['name']} | {escape(record['message'])}{fields}"
+    return TEXT
+
+
+def format_json(record: "Record") -> str:
+    line = {
+        "time": record["time"].isoformat(timespec="milliseconds"),
+        "level": record["level"].name,
+        "logger": record["name"],
+        "message": record["message"],
+        "request_id": record["extra"]["request_id"],
+    }
+    if record["exception"]:
+        line["exception"] = "".join(traceback.format_exception(record["exception"].value))
+    record["extra"]["line"] = _encode(line | _fields(record))
+    return JSON
+
+
+def _add_request_id(record: "Record") -> None:
+    record["extra"]["request_id"] = correlation_id.get() or "-"
+
+
+def setup_logging(settings: Settings) -> None:
+    """Send all logs to standard error and, where LOG_FILE is set, to that file too."""
+    options: dict[str, Any] = {
+        "level": settings.LEVEL,
+        "format": format_json if settings.SERIALIZE else format_text,
+        "diagnose": settings.is_dev,
+    }
+    logger.remove()
+    logger.configure(patcher=_add_request_id)
+    logger.add(sys.stderr, **options)
+    if settings.LOG_FILE:
+        logger.add(settings.LOG_FILE, rotation=settings.ROTATION, compression=settings.COMPRESSION or None, **options)
+    logging.basicConfig(handlers=[InterceptHandler()], level=logging.WARNING, force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = name != "uvicorn.access"
+    logging.getLogger("uvicorn").setLevel(logging.INFO)

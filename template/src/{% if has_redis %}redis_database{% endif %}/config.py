@@ -1,0 +1,47 @@
+"""Settings of Redis."""
+
+from functools import cache
+from typing import Self
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, model_validator
+from redis.asyncio.connection import parse_url
+
+from src.config import EXAMPLE_SECRET, EnvSettings, get_settings, load
+
+
+class RedisSettings(EnvSettings):
+    REDIS_URL: SecretStr | None = Field(None, description="the whole address; wins over the REDIS_ variables below")
+    REDIS_HOST: str = Field("localhost", description="host of Redis")
+    REDIS_PORT: int = Field(6379, ge=1, le=65535, description="port of Redis")
+    REDIS_PASSWORD: SecretStr = Field(SecretStr(""), description="password of Redis; empty: none")
+    REDIS_DB: int = Field(0, ge=0, description="number of the database")
+
+    REDIS_POOL_SIZE: int = Field(50, ge=1, description="most connections per process")
+    REDIS_TIMEOUT: float = Field(0.5, gt=0, description="seconds to wait for a connection or an answer")
+
+    @property
+    def url(self) -> str:
+        if self.REDIS_URL:
+            return self.REDIS_URL.get_secret_value()
+        password = quote(self.REDIS_PASSWORD.get_secret_value(), safe="")
+        return f"redis://{f':{password}@' if password else ''}{self.REDIS_HOST}:{self.REDIS_PORT}/{self.REDIS_DB}"
+
+    @model_validator(mode="after")
+    def _refuse_unusable_url(self) -> Self:
+        try:
+            parse_url(self.url)
+        except ValueError:
+            raise ValueError("REDIS_URL: write redis://:password@host:6379/0, or rediss:// for TLS") from None
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_example_password_in_prod(self) -> Self:
+        if get_settings().is_prod and not self.REDIS_URL and self.REDIS_PASSWORD.get_secret_value() == EXAMPLE_SECRET:
+            raise ValueError("REDIS_PASSWORD: set the password of Redis, this one is an example")
+        return self
+
+
+@cache
+def get_redis_settings() -> RedisSettings:
+    return load(RedisSettings)
