@@ -1,7 +1,8 @@
 """Errors that clients see: one class a situation, free of any web framework."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import ClassVar
 
 from src import messages
@@ -14,7 +15,7 @@ class ApiError(Exception):
     status_code: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
     detail: str = messages.INTERNAL_ERROR
     code: ClassVar[str | None] = None
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str | None = None, *, errors: Sequence[FieldError] = ()) -> None:
         self.detail = detail or self.detail
@@ -47,4 +48,4 @@ class HttpServiceUnavailableException(ApiError):
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     detail = messages.UNAVAILABLE
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = MappingProxyType({"Retry-After": "1"})

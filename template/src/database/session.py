@@ -1,7 +1,7 @@
 """One request, one session, one transaction: this module alone commits and rolls back."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Annotated, Any
 
@@ -24,11 +24,16 @@ from src.database.log import log_statements
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE")
 
 
+# What has to happen around a commit: entered when everything is flushed, left when it is committed.
+CommitWatcher = Callable[[AsyncSession], AbstractAsyncContextManager[None]]
+
+
 class Database:
     """The engine of this process and its sessions; connections are taken when a statement needs one."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.engine = _create_engine(settings)
+        self.commit_watchers: list[CommitWatcher] = []
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=WatchedSession)
 
     @asynccontextmanager
@@ -41,9 +46,16 @@ class Database:
         async with self._sessions(info={"commit": commit}) as session:
             yield session
             if session.info["commit"]:
-                await session.commit()
+                await self._commit(session)
             elif _has_written(session):
                 raise UncommittedWriteError
+
+    async def _commit(self, session: AsyncSession) -> None:
+        await session.flush()
+        async with AsyncExitStack() as stack:
+            for watch in self.commit_watchers:
+                await stack.enter_async_context(watch(session))
+            await session.commit()
 
     async def ping(self) -> None:
         """Ask the database for an answer.
@@ -128,6 +140,15 @@ def _replace_closed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: Poo
     """Notice a restarted server before the first statement fails; unlike `pool_pre_ping` without a round trip."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+async def get_database(connection: HTTPConnection) -> Database:
+    database: Database = connection.app.state.database
+    return database
+
+
+# For work that must not hold a connection while it waits: it opens short sessions of its own.
+DatabaseDepends = Annotated[Database, Depends(get_database)]
 
 
 async def open_session(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:

@@ -1,0 +1,44 @@
+-- Adds a session to a user's hash and drops what is over: expired ones, and the oldest above the most.
+-- KEYS[1]: session:{user}
+-- ARGV: session id, idle seconds, absolute seconds, most sessions, version for a new hash, user agent, address
+-- Returns the second at which the session ends if it stays idle.
+local key, sid = KEYS[1], ARGV[1]
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+
+if redis.call('TYPE', key).ok ~= 'hash' then
+  redis.call('DEL', key)
+end
+
+local live = {}
+local all = redis.call('HGETALL', key)
+for i = 1, #all, 2 do
+  if string.sub(all[i], 1, 2) == 's:' then
+    local ok, session = pcall(cjson.decode, all[i + 1])
+    if ok and session.idle > now and session.abs > now then
+      table.insert(live, { field = all[i], created = session.created, idle = session.idle })
+    else
+      redis.call('HDEL', key, all[i])
+    end
+  end
+end
+
+table.sort(live, function(a, b) return a.created < b.created end)
+while #live >= tonumber(ARGV[4]) do
+  redis.call('HDEL', key, table.remove(live, 1).field)
+end
+
+local abs = now + tonumber(ARGV[3])
+local idle = math.min(now + tonumber(ARGV[2]), abs)
+local session = {
+  gen = 1, rot = 0, rep = 0, seen = now, created = now, idle = idle, abs = abs, ua = ARGV[6], ip = ARGV[7],
+}
+redis.call('HSET', key, 's:' .. sid, cjson.encode(session))
+redis.call('HSETNX', key, 'ver', ARGV[5])
+
+local longest = idle
+for _, other in ipairs(live) do
+  longest = math.max(longest, other.idle)
+end
+redis.call('PEXPIREAT', key, math.ceil(longest * 1000))
+return math.floor(idle)

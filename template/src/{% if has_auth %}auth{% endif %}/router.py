@@ -1,0 +1,199 @@
+"""Endpoints of authentication."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from src.auth import messages
+from src.auth.config import get_auth_settings
+from src.auth.dependencies import CurrentUser, VisitorDepends, refuse_signed_in
+from src.auth.exceptions import (
+    AlreadySignedInException,
+    CrossSiteRequestException,
+    NotAuthenticatedException,
+    SessionEndedException,
+    SessionNotFoundException,
+    TokenExpiredException,
+    TooManyPasswordsException,
+    TooManyRequestsException,
+    WrongCredentialsException,
+    WrongPasswordException,
+)
+from src.auth.handler import signed_in_cookies, signed_out_cookies
+from src.auth.redirects import below_root, redirect, safe_redirect, to_login
+from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, Tokens, UserData
+from src.auth.services import AuthServiceDepends
+from src.auth.state import ClientDepends
+from src.exceptions import HttpAlreadyExistException, HttpServiceUnavailableException
+from src.handlers import error_response
+from src.schemes import DetailResponse
+from src.utils import error_response_docs, ok_response_docs
+
+PUBLIC_ERRORS = error_response_docs(CrossSiteRequestException, HttpServiceUnavailableException)
+GUARD_ERRORS = error_response_docs(
+    NotAuthenticatedException, TokenExpiredException, CrossSiteRequestException, HttpServiceUnavailableException
+)
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+guarded = APIRouter(responses=GUARD_ERRORS)
+public = APIRouter(responses=PUBLIC_ERRORS)
+
+
+def add_cookies(response: Response, cookies: list[str]) -> None:
+    for cookie in cookies:
+        response.headers.append("set-cookie", cookie)
+    response.headers["cache-control"] = "no-store"
+
+
+def _sign_in(response: Response, tokens: Tokens) -> None:
+    add_cookies(response, signed_in_cookies(get_auth_settings(), tokens))
+
+
+def _sign_out(response: Response) -> None:
+    add_cookies(response, signed_out_cookies(get_auth_settings()))
+
+
+def _comes_from_form(request: Request) -> bool:
+    mode = request.headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
+
+
+@public.post(
+    "/register",
+    status_code=HTTPStatus.CREATED,
+    dependencies=[Depends(refuse_signed_in)],
+    responses={
+        **ok_response_docs(messages.REGISTERED, HTTPStatus.CREATED, UserData),
+        **error_response_docs(
+            HttpAlreadyExistException, AlreadySignedInException, TooManyRequestsException, TooManyPasswordsException
+        ),
+    },
+)
+async def register(data: RegisterScheme, service: AuthServiceDepends, client: ClientDepends) -> UserData:
+    """Create an account; it is not signed in yet."""
+    return await service.register(data, client)
+
+
+@public.post(
+    "/login",
+    responses={
+        **ok_response_docs(messages.SIGNED_IN, model=UserData),
+        **error_response_docs(WrongCredentialsException, TooManyRequestsException, TooManyPasswordsException),
+    },
+)
+async def login(
+    data: LoginScheme, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends, response: Response
+) -> UserData:
+    """Begin a session, in two cookies that scripts cannot read."""
+    user, tokens = await service.login(data, client, visitor.presented())
+    _sign_in(response, tokens)
+    return user
+
+
+@public.get(
+    "/refresh",
+    status_code=HTTPStatus.SEE_OTHER,
+    response_class=Response,
+    responses={
+        **ok_response_docs("", HTTPStatus.SEE_OTHER, None),
+        **error_response_docs(SessionEndedException, TooManyRequestsException),
+    },
+)
+async def refresh_and_return(
+    request: Request,
+    service: AuthServiceDepends,
+    client: ClientDepends,
+    visitor: VisitorDepends,
+    redirect_url: str = "",
+) -> Response:
+    """Give a browser new cookies and send it back to where it was, or to sign in."""
+    settings = get_auth_settings()
+    back = safe_redirect(redirect_url) if redirect_url else below_root(request.scope, settings.HOME)
+    response: Response
+    try:
+        tokens = await service.refresh(visitor.refresh, client)
+    except SessionEndedException as error:
+        login_page = settings.LOGIN_PAGE
+        response = to_login(request.scope, settings, back, "expired") if login_page else error_response(error)
+        _sign_out(response)
+    else:
+        response = redirect(back)
+        _sign_in(response, tokens)
+    return response
+
+
+@public.post(
+    "/refresh",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses={**error_response_docs(SessionEndedException, TooManyRequestsException)},
+)
+async def refresh(service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends) -> Response:
+    """Give a client new cookies for its refresh token."""
+    response = Response(status_code=HTTPStatus.NO_CONTENT)
+    try:
+        _sign_in(response, await service.refresh(visitor.refresh, client))
+    except SessionEndedException as error:
+        response = error_response(error)
+        _sign_out(response)
+    return response
+
+
+@public.post("/logout", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+async def logout(request: Request, service: AuthServiceDepends, visitor: VisitorDepends) -> Response:
+    """End the session and remove the cookies; a page's form is sent to sign in."""
+    await service.logout(*visitor.presented())
+    login_page = get_auth_settings().LOGIN_PAGE
+    response = Response(status_code=HTTPStatus.NO_CONTENT)
+    if login_page and _comes_from_form(request):
+        response = redirect(below_root(request.scope, login_page))
+    _sign_out(response)
+    return response
+
+
+@guarded.post("/logout-all", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+async def logout_all(user: CurrentUser, service: AuthServiceDepends) -> Response:
+    """End all sessions of the signed-in user, this one too."""
+    await service.logout_all(user)
+    response = Response(status_code=HTTPStatus.NO_CONTENT)
+    _sign_out(response)
+    return response
+
+
+@guarded.get("/sessions", responses={**ok_response_docs("", model=list[SessionData])})
+async def find_sessions(user: CurrentUser, service: AuthServiceDepends, visitor: VisitorDepends) -> list[SessionData]:
+    """List the devices that are signed in."""
+    return await service.find_sessions(user, visitor.session_id)
+
+
+@guarded.delete(
+    "/sessions/{session_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses={**error_response_docs(SessionNotFoundException)},
+)
+async def end_session(session_id: str, user: CurrentUser, service: AuthServiceDepends) -> None:
+    """Sign one device out."""
+    await service.end_session(user, session_id)
+
+
+@guarded.post(
+    "/change-password",
+    responses={
+        **ok_response_docs(messages.PASSWORD_CHANGED),
+        **error_response_docs(WrongPasswordException, TooManyRequestsException, TooManyPasswordsException),
+    },
+)
+async def change_password(
+    data: ChangePasswordScheme,
+    user: CurrentUser,
+    service: AuthServiceDepends,
+    client: ClientDepends,
+    response: Response,
+) -> DetailResponse:
+    """Set a new password: every other session ends, this one goes on under a new id."""
+    _sign_in(response, await service.change_password(user, data, client))
+    return DetailResponse(detail=messages.PASSWORD_CHANGED)
+
+
+router.include_router(public)
+router.include_router(guarded)

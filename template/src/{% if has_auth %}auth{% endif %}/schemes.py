@@ -1,0 +1,238 @@
+"""What is sent to and answered by authentication."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from unicodedata import normalize
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from src.auth import messages
+from src.auth.config import get_auth_settings
+from src.auth.passwords import MAX_LENGTH, is_common
+
+NAME = re.compile(r"[A-Za-z0-9._-]{3,32}", re.ASCII)
+# Names that people would take for the service itself, or that mean something in a path or a mail address.
+RESERVED_NAMES = frozenset(
+    [
+        "abuse",
+        "account",
+        "accounts",
+        "admin",
+        "administrator",
+        "anonymous",
+        "api",
+        "auth",
+        "billing",
+        "contact",
+        "daemon",
+        "docs",
+        "everyone",
+        "guest",
+        "health",
+        "help",
+        "hostmaster",
+        "info",
+        "login",
+        "logout",
+        "mail",
+        "me",
+        "moderator",
+        "no-reply",
+        "nobody",
+        "noreply",
+        "null",
+        "official",
+        "operator",
+        "owner",
+        "postmaster",
+        "register",
+        "root",
+        "security",
+        "service",
+        "settings",
+        "staff",
+        "static",
+        "status",
+        "superuser",
+        "support",
+        "sysadmin",
+        "system",
+        "team",
+        "undefined",
+        "user",
+        "users",
+        "webmaster",
+        "www",
+    ]
+)
+
+
+def _refuse(kind: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, "{reason}", {"reason": message})
+
+
+def refuse_surrogates(text: str) -> str:
+    """JSON can spell half a character, which no encoding can hold."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise _refuse("text_invalid", messages.TEXT_INVALID)
+    return text
+
+
+def check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise _refuse("name_invalid", messages.NAME_INVALID)
+    return name
+
+
+def check_free_name(name: str) -> str:
+    if name.lower() in RESERVED_NAMES:
+        raise _refuse("name_reserved", messages.NAME_RESERVED)
+    return name
+
+
+def check_email(address: str) -> str:
+    """Return the address in lower case: two that differ in case reach one mailbox."""
+    try:
+        return validate_email(refuse_surrogates(address), check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        raise _refuse("email_invalid", messages.EMAIL_INVALID) from None
+
+
+def check_password(password: SecretStr) -> SecretStr:
+    """Length and being unknown make a password good, not its kinds of characters (OWASP ASVS 6.2)."""
+    text = normalize("NFC", refuse_surrogates(password.get_secret_value()))
+    shortest = get_auth_settings().PASSWORD_MIN_LENGTH
+    if len(text) < shortest:
+        raise _refuse("password_short", messages.PASSWORD_SHORT.format(length=shortest))
+    if len(text) > MAX_LENGTH:
+        raise _refuse("password_long", messages.PASSWORD_LONG.format(length=MAX_LENGTH))
+    if is_common(text):
+        raise _refuse("password_common", messages.PASSWORD_COMMON)
+    return password
+
+
+def _secret(check: Callable[[SecretStr], SecretStr] | None = None) -> Any:
+    def encodable(password: SecretStr) -> SecretStr:
+        refuse_surrogates(password.get_secret_value())
+        return password
+
+    return AfterValidator(check or encodable)
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+FreeName = Annotated[Name, AfterValidator(check_free_name)]
+Email = Annotated[str, AfterValidator(check_email), WithJsonSchema({"type": "string", "format": "email"})]
+NewPassword = Annotated[SecretStr, _secret(check_password)]
+GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=1024), _secret()]
+
+
+class Input(BaseModel):
+    """A body in which nothing unexpected may stand."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class RegisterScheme(Input):
+    username: FreeName
+    email: Email
+    password: NewPassword
+
+    @field_validator("password")
+    @classmethod
+    def _refuse_own_name(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        own = {str(info.data.get(name, "")).casefold() for name in ("username", "email")}
+        if password.get_secret_value().casefold() in own:
+            raise _refuse("password_is_name", messages.PASSWORD_IS_NAME)
+        return password
+
+
+class LoginScheme(Input):
+    username: Annotated[str, Field(min_length=1, max_length=254), AfterValidator(refuse_surrogates)]
+    password: GivenPassword
+
+
+class ChangePasswordScheme(Input):
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class ConfirmScheme(Input):
+    """The signed-in user's own password, before what cannot be taken back."""
+
+    password: GivenPassword
+
+
+class UsernameUser(BaseModel):
+    username: str
+
+
+class NewUser(BaseModel):
+    """A row to insert."""
+
+    username: str
+    email: str
+    hashed_password: str
+    is_superuser: bool = False
+    is_verified: bool = False
+
+
+class PasswordUser(BaseModel):
+    hashed_password: str
+
+
+class UserData(BaseModel):
+    """A user as others may see it: the signed-in one in `Annotated[UserData, Depends(get_current_user)]`."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    id: UUID
+    username: str
+    email: str
+    is_active: bool
+    is_superuser: bool
+    is_verified: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class SessionData(BaseModel):
+    """A device that is signed in."""
+
+    id: str
+    current: bool
+    created_at: datetime
+    last_seen_at: datetime
+    user_agent: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from."""
+
+    address: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client gets to hold; `expires` is the second at which the session ends if it stays idle."""
+
+    access: str
+    refresh: str
+    expires: int

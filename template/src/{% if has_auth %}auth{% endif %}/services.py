@@ -1,0 +1,216 @@
+"""Registration, sign-in and sessions."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends
+from loguru import logger
+
+from src import messages as base_messages
+from src.auth import messages
+from src.auth.exceptions import (
+    InvalidTokenError,
+    SessionEndedException,
+    SessionNotFoundException,
+    TooManyRequestsException,
+    WrongCredentialsException,
+    WrongPasswordException,
+)
+from src.auth.handler import Claims
+from src.auth.limits import address_key
+from src.auth.managers import UserManager
+from src.auth.models import User
+from src.auth.schemes import (
+    ChangePasswordScheme,
+    Client,
+    LoginScheme,
+    NewUser,
+    PasswordUser,
+    RegisterScheme,
+    SessionData,
+    Tokens,
+    UserData,
+)
+from src.auth.state import AuthDepends
+from src.database.session import DatabaseDepends
+from src.exceptions import HttpAlreadyExistException
+from src.schemes import FieldError
+
+
+class AuthService:
+    """Opens short database sessions of its own: none is held while a password is hashed."""
+
+    def __init__(
+        self, auth: AuthDepends, database: DatabaseDepends, manager: Annotated[UserManager, Depends(UserManager)]
+    ) -> None:
+        self.auth = auth
+        self.database = database
+        self.manager = manager
+
+    async def register(self, data: RegisterScheme, client: Client) -> UserData:
+        """Create an account.
+
+        Raises:
+            HttpAlreadyExistException: the name or the address is taken; its `errors` say which.
+            TooManyRequestsException: RATE_LIMIT_REGISTER is used up.
+        """
+        await self.auth.limits.count("REGISTER", address_key(client.address))
+        async with self.database.session() as session:
+            taken = await self.manager.find_taken(session, data.username, data.email)
+        if taken:
+            errors = [FieldError(field=name, message=base_messages.VALUE_TAKEN) for name in sorted(taken)]
+            raise HttpAlreadyExistException(errors=errors)
+        hashed = await self.auth.passwords.hash(data.password.get_secret_value())
+        async with self.database.session(commit=True) as session:
+            new = NewUser(username=data.username, email=data.email, hashed_password=hashed)
+            user = await self.manager.add(session, new)
+            await session.refresh(user)
+        logger.info("registered", user=str(user.id), address=client.address)
+        return UserData.model_validate(user)
+
+    async def login(
+        self, data: LoginScheme, client: Client, presented: Iterable[Claims] = ()
+    ) -> tuple[UserData, Tokens]:
+        """Begin a session; one that was presented ends.
+
+        Raises:
+            WrongCredentialsException: unknown, wrong or inactive.
+            TooManyRequestsException: too many failures of this name, or attempts from this address.
+        """
+        limits, name = self.auth.limits, data.username.lower()
+        await limits.count("LOGIN_ADDRESS", address_key(client.address))
+        await limits.check("LOGIN_ACCOUNT", name)
+        user = await self._find(data)
+        if user is None:
+            await limits.count("LOGIN_ACCOUNT", name)
+            logger.warning("sign-in failed", address=client.address)
+            raise WrongCredentialsException
+        await limits.check("LOGIN_ACCOUNT", name)  # of a burst, none is answered after the last allowed failure
+        await self.logout(*presented)
+        tokens = await self._begin(user, client)
+        logger.info("signed in", user=str(user.id), address=client.address)
+        return UserData.model_validate(user), tokens
+
+    async def _find(self, data: LoginScheme) -> User | None:
+        """Return the active user whose password this is; it takes as long whoever is missing."""
+        async with self.database.session() as session:
+            user = await self.manager.find_by_username(session, data.username)
+        password = data.password.get_secret_value()
+        is_right = await self.auth.passwords.verify(password, user.hashed_password if user else None)
+        if user is None or not is_right or not user.is_active:
+            return None
+        if self.auth.passwords.needs_rehash(user.hashed_password):
+            await self._store_password(user, await self.auth.passwords.hash(password))
+        return user
+
+    async def _store_password(self, user: User, hashed: str) -> None:
+        async with self.database.session(commit=True) as session:
+            await self.manager.update_by_id(session, user.id, PasswordUser(hashed_password=hashed))
+        user.hashed_password = hashed
+
+    async def _begin(self, user: User, client: Client) -> Tokens:
+        """Write the session first, then look again: who was barred or got a new password meanwhile stays out."""
+        user_id = str(user.id)
+        new = await self.auth.sessions.create(user_id, client)
+        async with self.database.session() as session:
+            now = await self.manager.find_by_id(session, user.id)
+        if now is None or not now.is_active or now.hashed_password != user.hashed_password:
+            await self.auth.sessions.end(user_id, new.session_id)
+            raise WrongCredentialsException
+        return self.auth.tokens.issue(user_id, new.session_id, 1, new.expires)
+
+    async def refresh(self, token: str | None, client: Client) -> Tokens:
+        """Answer a refresh token with the next one, or within the grace with the same again.
+
+        Raises:
+            SessionEndedException: the token or its session is over; if the token was used before, now it is.
+            TooManyRequestsException: it was repeated too often; the session lives.
+        """
+        try:
+            claims = self.auth.tokens.verify(token or "", "refresh")
+        except InvalidTokenError as error:
+            raise SessionEndedException from error
+        user_id, session_id = claims.user_id, claims.session_id
+        await self.auth.limits.check("REFRESH", session_id)
+        rotation = await self.auth.sessions.rotate(user_id, session_id, claims.generation)
+        if rotation.outcome == "exhausted":
+            raise TooManyRequestsException(retry_after=1)
+        if rotation.outcome == "reused":
+            logger.warning(
+                "refresh token reused", user=user_id, session=session_id, address=client.address, agent=client.agent
+            )
+        if not rotation.is_success:
+            raise SessionEndedException
+        if rotation.outcome == "rotated":
+            await self.auth.limits.count("REFRESH", session_id)
+        return self.auth.tokens.issue(user_id, session_id, rotation.generation, rotation.expires)
+
+    async def logout(self, *presented: Claims) -> None:
+        for claims in set(presented):
+            if await self.auth.sessions.end(claims.user_id, claims.session_id):
+                logger.info("signed out", user=claims.user_id)
+
+    async def logout_all(self, user: UserData) -> None:
+        await self.auth.sessions.end_all(str(user.id))
+        logger.info("signed out everywhere", user=str(user.id))
+
+    async def find_sessions(self, user: UserData, current: str) -> list[SessionData]:
+        """Return the user's sessions, the one used last first."""
+        sessions = await self.auth.sessions.find_all(str(user.id))
+        found = [
+            SessionData(
+                id=session_id,
+                current=session_id == current,
+                created_at=datetime.fromtimestamp(each.created, UTC),
+                last_seen_at=datetime.fromtimestamp(each.seen, UTC),
+                user_agent=each.ua,
+                address=each.ip,
+            )
+            for session_id, each in sessions.items()
+        ]
+        return sorted(found, key=lambda each: each.last_seen_at, reverse=True)
+
+    async def end_session(self, user: UserData, session_id: str) -> None:
+        """End one of the user's sessions.
+
+        Raises:
+            SessionNotFoundException: it is none of this user's.
+        """
+        if not await self.auth.sessions.end(str(user.id), session_id):
+            raise SessionNotFoundException
+        logger.info("session ended", user=str(user.id))
+
+    async def change_password(self, user: UserData, data: ChangePasswordScheme, client: Client) -> Tokens:
+        """Set a new password, end every session and begin a new one.
+
+        Raises:
+            WrongPasswordException: the current one is another.
+        """
+        row = await self.confirm_password(user, data.current_password.get_secret_value(), "current_password")
+        new = data.new_password.get_secret_value()
+        if new.casefold() in (row.username.casefold(), row.email.casefold()):
+            raise WrongPasswordException(errors=[FieldError(field="new_password", message=messages.PASSWORD_IS_NAME)])
+        await self._store_password(row, await self.auth.passwords.hash(new))
+        await self.auth.sessions.end_all(str(user.id))
+        logger.info("password changed", user=str(user.id))
+        return await self._begin(row, client)
+
+    async def confirm_password(self, user: UserData, password: str, field: str) -> User:
+        """Return the user's row if this is the password.
+
+        Raises:
+            WrongPasswordException: it is not; `errors` names `field`.
+            TooManyRequestsException: it was tried too often.
+        """
+        name = user.username.lower()
+        await self.auth.limits.check("LOGIN_ACCOUNT", name)
+        async with self.database.session() as session:
+            row = await self.manager.find_by_id(session, user.id)
+        if await self.auth.passwords.verify(password, row.hashed_password if row else None) and row:
+            return row
+        await self.auth.limits.count("LOGIN_ACCOUNT", name)
+        raise WrongPasswordException(errors=[FieldError(field=field, message=messages.WRONG_PASSWORD)])
+
+
+AuthServiceDepends = Annotated[AuthService, Depends(AuthService)]

@@ -1,0 +1,78 @@
+"""Notices every change of users that a session of this service makes, and makes it count on the very next request."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from loguru import logger
+from redis.exceptions import RedisError
+from sqlalchemy import Delete, Insert, Result, Update, event, inspect
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm.unitofwork import UOWTransaction
+
+from src.auth.managers import SessionManager
+from src.auth.models import User
+from src.database.session import CommitWatcher, WatchedSession
+
+CHANGED = "changed_users"  # in session.info: a dict of user ids, True where the user may not stay signed in
+
+
+def _note(session: Session, user_id: UUID, *, is_gone: bool) -> None:
+    changed: dict[str, bool] = session.info.setdefault(CHANGED, {})
+    changed[str(user_id)] = is_gone
+
+
+@event.listens_for(WatchedSession, "after_flush")
+def _note_flush(session: Session, _: UOWTransaction) -> None:
+    for row in (*session.dirty, *session.deleted):
+        if isinstance(row, User):
+            is_gone = row in session.deleted or not inspect(row).dict.get("is_active", True)
+            _note(session, row.id, is_gone=is_gone)
+
+
+@event.listens_for(WatchedSession, "do_orm_execute")
+def _note_statement(state: ORMExecuteState) -> Result[Any] | None:
+    """Add RETURNING to a statement that changes users, and hand its caller what it would have got without."""
+    statement = state.statement
+    if not isinstance(statement, (Update, Delete, Insert)) or statement.table is not User.__table__:
+        return None
+    if isinstance(statement, Insert) and statement._post_values_clause is None:  # noqa: SLF001 - upsert or not
+        return None
+    returned = len(statement.exported_columns) and bool(statement._returning)  # noqa: SLF001 - no public way to ask
+    result = state.invoke_statement(statement.returning(User.id, User.is_active))
+    frozen = result.freeze()
+    for *_, user_id, is_active in frozen():
+        _note(state.session, user_id, is_gone=isinstance(statement, Delete) or not is_active)
+    if not returned:
+        return result
+    width = len(frozen().keys()) - 2
+    return frozen().columns(*range(width))
+
+
+def watch_commits(sessions: SessionManager) -> CommitWatcher:
+    def watch(session: AsyncSession) -> AbstractAsyncContextManager[None]:
+        return _around_commit(session.info.pop(CHANGED, {}), sessions)
+
+    return watch
+
+
+@asynccontextmanager
+async def _around_commit(changed: dict[str, bool], sessions: SessionManager) -> AsyncIterator[None]:
+    """Raise the versions before the commit, for a crash in between, and after it, for readers in between."""
+    if not changed:
+        yield
+        return
+    await sessions.invalidate(changed)
+    yield
+    try:
+        await sessions.invalidate(changed)
+        if gone := _gone(changed):
+            await sessions.end_all(*gone)
+    except RedisError as error:
+        logger.error("users changed, sessions not told", users=len(changed), reason=type(error).__name__)
+
+
+def _gone(changed: dict[str, bool]) -> Iterable[str]:
+    return [user_id for user_id, is_gone in changed.items() if is_gone]

@@ -1,0 +1,121 @@
+"""Endpoints of users: the signed-in one's profile, and all of them for superusers."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from src.auth.config import get_auth_settings
+from src.auth.dependencies import CurrentUser, Superuser
+from src.auth.exceptions import (
+    CrossSiteRequestException,
+    LastSuperuserException,
+    NotAuthenticatedException,
+    NotSuperuserException,
+    TokenExpiredException,
+    TooManyPasswordsException,
+    TooManyRequestsException,
+    WrongPasswordException,
+)
+from src.auth.handler import signed_out_cookies
+from src.auth.schemes import ConfirmScheme, UserData
+from src.database.session import CommittedDbSession, DbSession
+from src.exceptions import HttpAlreadyExistException, HttpServiceUnavailableException
+from src.users.exceptions import UserNotFoundException
+from src.users.schemes import UserChanges, UserChangesBySuperuser, UserPage, UserPageQuery
+from src.users.services import AccountServiceDepends, UserServiceDepends
+from src.utils import error_response_docs, ok_response_docs
+
+GUARD_ERRORS = error_response_docs(
+    NotAuthenticatedException, TokenExpiredException, CrossSiteRequestException, HttpServiceUnavailableException
+)
+
+router = APIRouter(prefix="/users", tags=["users"], responses=GUARD_ERRORS)
+
+
+@router.get("/info", responses={**ok_response_docs("", model=UserData)})
+async def get_own(user: CurrentUser) -> UserData:
+    """Return the signed-in user's profile."""
+    return user
+
+
+@router.patch(
+    "/info", responses={**ok_response_docs("", model=UserData), **error_response_docs(HttpAlreadyExistException)}
+)
+async def change_own(
+    changes: UserChanges, user: CurrentUser, service: UserServiceDepends, session: CommittedDbSession
+) -> UserData:
+    """Change the signed-in user's name or e-mail address."""
+    return await service.change_own(session, user, changes)
+
+
+@router.delete(
+    "/info",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses={
+        **error_response_docs(
+            WrongPasswordException, LastSuperuserException, TooManyRequestsException, TooManyPasswordsException
+        )
+    },
+)
+async def delete_own(data: ConfirmScheme, user: CurrentUser, service: AccountServiceDepends) -> Response:
+    """Delete the signed-in user's account, for good."""
+    await service.delete_own(user, data)
+    response = Response(status_code=HTTPStatus.NO_CONTENT)
+    for cookie in signed_out_cookies(get_auth_settings()):
+        response.headers.append("set-cookie", cookie)
+    return response
+
+
+@router.get("", responses={**ok_response_docs("", model=UserPage), **error_response_docs(NotSuperuserException)})
+async def find_users(
+    query: Annotated[UserPageQuery, Query()], _: Superuser, service: UserServiceDepends, session: DbSession
+) -> UserPage:
+    """List users, page by page."""
+    return await service.find_page(session, query)
+
+
+@router.get(
+    "/{user_id}",
+    responses={
+        **ok_response_docs("", model=UserData),
+        **error_response_docs(NotSuperuserException, UserNotFoundException),
+    },
+)
+async def get_user(user_id: UUID, _: Superuser, service: UserServiceDepends, session: DbSession) -> UserData:
+    """Return a user."""
+    return await service.get(session, user_id)
+
+
+@router.patch(
+    "/{user_id}",
+    responses={
+        **ok_response_docs("", model=UserData),
+        **error_response_docs(
+            NotSuperuserException, UserNotFoundException, HttpAlreadyExistException, LastSuperuserException
+        ),
+    },
+)
+async def change_user(
+    user_id: UUID,
+    changes: UserChangesBySuperuser,
+    superuser: Superuser,
+    service: UserServiceDepends,
+    session: CommittedDbSession,
+) -> UserData:
+    """Activate, deactivate, promote, demote or rename a user; it takes effect on the user's next request."""
+    return await service.change(session, superuser, user_id, changes)
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses={**error_response_docs(NotSuperuserException, UserNotFoundException, LastSuperuserException)},
+)
+async def delete_user(
+    user_id: UUID, superuser: Superuser, service: UserServiceDepends, session: CommittedDbSession
+) -> None:
+    """Delete a user; their sessions end."""
+    await service.delete(session, user_id, by=superuser)

@@ -1,0 +1,48 @@
+"""What is sent to and answered by user administration."""
+
+from pydantic import BaseModel, Field
+
+from src.auth.schemes import Email, FreeName, Input, UserData
+
+
+class UserChanges(Input):
+    """What users change of themselves."""
+
+    username: FreeName = Field(default="", validate_default=False)
+    email: Email = Field(default="", validate_default=False)
+
+
+class UserChangesBySuperuser(UserChanges):
+    is_active: bool = True
+    is_superuser: bool = False
+    is_verified: bool = False
+
+    @property
+    def may_unseat(self) -> bool:
+        """Whether this could leave the service without a superuser."""
+        given = self.model_fields_set
+        return ("is_active" in given and not self.is_active) or ("is_superuser" in given and not self.is_superuser)
+
+
+class VerifiedUser(BaseModel):
+    is_verified: bool
+
+
+class UserFilter(Input):
+    """Exact matches; what is not given filters nothing."""
+
+    username: str = Field(default="", max_length=32)
+    email: str = Field(default="", max_length=254)
+    is_active: bool = True
+    is_superuser: bool = False
+    is_verified: bool = False
+
+
+class UserPageQuery(UserFilter):
+    after: str | None = Field(None, description="`next_cursor` of the page before", max_length=512)
+    limit: int = Field(50, ge=1, le=100)
+
+
+class UserPage(BaseModel):
+    items: list[UserData]
+    next_cursor: str | None
