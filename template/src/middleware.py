@@ -124,7 +124,10 @@ class BodyLimitMiddleware:
 
 
 class TrustedHostMiddleware:
-    """Refuse requests for foreign host names, in JSON like every other error; patterns as `*.example.com`."""
+    """Refuse requests for foreign host names, in JSON like every other error; patterns as `*.example.com`.
+
+    Health is answered under any name: Kubernetes asks by address.
+    """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
         self.app = app
@@ -132,7 +135,7 @@ class TrustedHostMiddleware:
         self.suffixes = tuple(host[1:].lower() for host in allowed_hosts if host.startswith("*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
+        if scope["type"] in ("http", "websocket") and scope["path"] not in QUIET_PATHS:
             host = _host_name(Headers(scope=scope).get("host", ""))
             if host not in self.exact and not (host and host.endswith(self.suffixes)):
                 raise InvalidHostException

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url
 
 from devtools.postgres import PostgreSQL, connect
-from devtools.process import Failure
+from devtools.process import Failure, free_port
 from src.database.config import get_database_settings
 
 
@@ -19,7 +19,7 @@ async def run(address: str, statement: str) -> None:
 
 def test_it_keeps_its_data_and_insists_on_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second start finds what the first one wrote; another password gets a sentence with the remedy."""
-    monkeypatch.setenv("DATABASE_URL", "postgresql://owner:right@localhost:1/kept")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://owner:right@localhost:{free_port()}/kept")
     server = PostgreSQL(tmp_path)
     server.start()
     asyncio.run(run(server.address, "CREATE TABLE kept (number int)"))
@@ -30,7 +30,7 @@ def test_it_keeps_its_data_and_insists_on_its_password(tmp_path: Path, monkeypat
     asyncio.run(run(again.address, "INSERT INTO kept VALUES (1)"))
     again.stop()
 
-    monkeypatch.setenv("DATABASE_URL", "postgresql://owner:wrong@localhost:1/kept")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://owner:wrong@localhost:{free_port()}/kept")
     get_database_settings.cache_clear()
     with pytest.raises(Failure, match="another user or password"):
         PostgreSQL(tmp_path).start()

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from devtools.postgres import connect, create_database
 from devtools.process import ROOT
+from src.database.config import get_database_settings
 from tests.settings import forget_settings
 
 
@@ -76,6 +77,16 @@ def test_an_unreachable_database_is_one_sentence(config: Config, monkeypatch: py
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:s3cret@127.0.0.1:1/name")
     forget_settings()
     with pytest.raises(CommandError, match=r"PostgreSQL does not answer on 127\.0\.0\.1:1") as error:
+        command.upgrade(config, "head")
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_refused_user_is_one_sentence(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a copy whose predecessor left its volume behind."""
+    url = get_database_settings().url.set(username="stranger", password="s3cret")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    forget_settings()
+    with pytest.raises(CommandError, match=r'refuses: .*"stranger"') as error:
         command.upgrade(config, "head")
     assert "s3cret" not in str(error.value)
 
