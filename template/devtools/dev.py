@@ -10,7 +10,8 @@ from devtools.services import development_servers
 from src.config import Settings, get_settings
 
 
-def _refuse_what_is_not_development(settings: Settings) -> None:
+def refuse_what_is_not_development(settings: Settings) -> None:
+    """Raise `Failure` where development would do harm or could not work."""
     if not settings.is_dev:
         fail(
             f"ENVIRONMENT is {settings.ENVIRONMENT}: `make dev` runs with ENVIRONMENT=dev in .env only, for it migrates."
@@ -44,7 +45,7 @@ def _serve(settings: Settings, variables: dict[str, str]) -> int:
 def main() -> int:
     stop_on_signals()
     settings = get_settings()
-    _refuse_what_is_not_development(settings)
+    refuse_what_is_not_development(settings)
     try:
         with development_servers() as variables:
             if variables is None:

@@ -17,7 +17,8 @@ PATIENCE = 15  # seconds between the request to stop and the kill
 
 
 def _stop_when_input_ends(child: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     with contextlib.suppress(ProcessLookupError):
         child.send_signal(signal.SIGINT)
     try:
@@ -40,4 +41,4 @@ def _default_signals() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # at once: the thread still waits for the pipe

@@ -92,8 +92,13 @@ def wait_until_ready(name: str, server: Guarded, log: Path, is_ready: Callable[[
     def is_ready_or_dead() -> bool:
         return is_ready() or server.exit_code is not None
 
-    wait_until(is_ready_or_dead, f"{name} was not ready within {START_TIMEOUT} seconds; its log is {log}.")
+    try:
+        wait_until(is_ready_or_dead, f"{name} was not ready within {START_TIMEOUT} seconds; its log is {log}.")
+    except BaseException:
+        server.stop()
+        raise
     if server.exit_code is not None:
+        server.stop()
         last_words = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
         fail(f"{name} did not start; its log is {log}:\n{last_words}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import src
@@ -38,10 +39,18 @@ async def migrate_online() -> None:
             await connection.run_sync(migrate)
             await connection.commit()
     except OSError as error:
-        url = settings.url
-        raise CommandError(f"PostgreSQL does not answer on {url.host}:{url.port}: start it or correct .env.") from error
+        raise CommandError(f"PostgreSQL does not answer on {_address()}: start it or correct .env.") from error
+    except DBAPIError as error:
+        if error.statement is None:  # it happened while connecting
+            raise CommandError(f"PostgreSQL on {_address()} refuses: {error.orig}. Correct .env.") from error
+        raise
     finally:
         await engine.dispose()
+
+
+def _address() -> str:
+    url = get_database_settings().url
+    return f"{url.host}:{url.port or 5432}"
 
 
 def migrate_offline() -> None:

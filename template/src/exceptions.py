@@ -43,6 +43,11 @@ class HttpInvalidValueException(ApiError):
     detail = messages.INVALID_INPUT
 
 
+class HttpTooLargeException(ApiError):
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    detail = messages.BY_STATUS[HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
+
+
 class HttpServiceUnavailableException(ApiError):
     """Something behind the service does not answer; clients may try again."""
 

@@ -26,7 +26,7 @@ class InterceptHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         known = logging.getLevelNamesMapping().get(record.levelname) is not None
         level = record.levelname if known else record.levelno
-        named = logger.patch(lambda line: line.update(name=record.name))
+        named = logger.patch(lambda line: line.__setitem__("name", record.name))
         named.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
 
 

@@ -16,10 +16,11 @@ from secure import (
 )
 from starlette._utils import get_route_path
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import messages
-from src.exceptions import ApiError
+from src.exceptions import ApiError, HttpTooLargeException
 from src.handlers import error_response, unexpected_error_response
 
 QUIET_PATHS = frozenset({"/health", "/health/ready"})
@@ -93,8 +94,40 @@ class ErrorMiddleware:
             await response(scope, receive, send)
 
 
+class BodyLimitMiddleware:
+    """Refuse a body of more than `limit` bytes, announced or not; in JSON, unlike FastAPI's `max_body_size`."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            announced = Headers(scope=scope).get("content-length", "0")
+            if announced.isdecimal() and int(announced) > self.limit:
+                raise HttpTooLargeException
+            receive = self._counted(receive)
+        await self.app(scope, receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def count() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # FastAPI makes any other exception a 400
+            return message
+
+        return count
+
+
 class TrustedHostMiddleware:
-    """Refuse requests for foreign host names, in JSON like every other error; patterns as `*.example.com`."""
+    """Refuse requests for foreign host names, in JSON like every other error; patterns as `*.example.com`.
+
+    Health is answered under any name: Kubernetes asks by address.
+    """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
         self.app = app
@@ -102,7 +135,7 @@ class TrustedHostMiddleware:
         self.suffixes = tuple(host[1:].lower() for host in allowed_hosts if host.startswith("*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
+        if scope["type"] in ("http", "websocket") and scope["path"] not in QUIET_PATHS:
             host = _host_name(Headers(scope=scope).get("host", ""))
             if host not in self.exact and not (host and host.endswith(self.suffixes)):
                 raise InvalidHostException

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Index, Table
+from sqlalchemy import FromClause, Index, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
@@ -81,11 +81,13 @@ def as_api_error(error: DBAPIError | PoolTimeoutError) -> ApiError | None:
 
 def _taken_fields(error: DBAPIError) -> list[FieldError]:
     name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
-    columns = [column for table in Base.metadata.tables.values() for column in _columns_of(table, name)]
+    columns = [column for mapper in Base.registry.mappers for column in _columns_of(mapper.local_table, name)]
     return [FieldError(field=column, message=messages.VALUE_TAKEN) for column in columns]
 
 
-def _columns_of(table: Table, name: str | None) -> list[str]:
+def _columns_of(table: FromClause, name: str | None) -> list[str]:
+    if not isinstance(table, Table):
+        return []
     named: list[ColumnCollectionConstraint | Index] = [*table.indexes]
     named += [each for each in table.constraints if isinstance(each, ColumnCollectionConstraint)]
     return [column.name for each in named if each.name == name for column in each.columns]

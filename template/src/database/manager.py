@@ -37,8 +37,8 @@ class Page(Generic[ModelT]):
 class BaseManager(Generic[ModelT]):
     """Subclass it: `class UserManager(BaseManager[User]): model = User`.
 
-    Values and filters are Pydantic models of which only the fields that were set count. A filter compares for
-    equality; a list matches any of its members, None matches NULL.
+    Values and filters are Pydantic models. Of a change and of a filter only the fields that were set count. A filter
+    compares for equality; a list matches any of its members, None matches NULL.
 
     Raises:
         UnknownColumnError: a field is not a column of the model.
@@ -47,14 +47,14 @@ class BaseManager(Generic[ModelT]):
     model: type[ModelT]
 
     async def add(self, session: AsyncSession, values: BaseModel) -> ModelT:
-        row = self.model(**self._values(values))
+        row = self.model(**self._all_values(values))
         session.add(row)
         await session.flush()
         return row
 
     async def add_all(self, session: AsyncSession, rows: Sequence[BaseModel]) -> list[UUID]:
         """Insert many rows by one statement; return their keys in the same order."""
-        new = [{"id": new_key(), **self._values(row)} for row in rows]
+        new = [{"id": new_key(), **self._all_values(row)} for row in rows]
         if new:
             await session.execute(insert(self.model), new)
         return [row["id"] for row in new]
@@ -155,7 +155,7 @@ class BaseManager(Generic[ModelT]):
 
     async def upsert(self, session: AsyncSession, values: BaseModel, *, conflict_on: Sequence[str]) -> ModelT:
         """Insert a row, or change the one that has the same values in the unique columns `conflict_on`."""
-        new = self._values(values)
+        new = self._all_values(values)
         changes = {name: value for name, value in new.items() if name not in conflict_on} | {"updated_at": func.now()}
         targets = [self._column(name) for name in conflict_on]
         statement = (
@@ -179,11 +179,16 @@ class BaseManager(Generic[ModelT]):
             raise EmptyFilterError
         return conditions
 
+    def _all_values(self, values: BaseModel) -> dict[str, Any]:
+        return self._known(values.model_dump())
+
     def _values(self, values: BaseModel) -> dict[str, Any]:
-        given = values.model_dump(exclude_unset=True)
-        if unknown := given.keys() - self.model.__mapper__.column_attrs.keys():
+        return self._known(values.model_dump(exclude_unset=True))
+
+    def _known(self, values: dict[str, Any]) -> dict[str, Any]:
+        if unknown := values.keys() - self.model.__mapper__.column_attrs.keys():
             raise UnknownColumnError(self.model, unknown)
-        return given
+        return values
 
     def _column(self, name: str) -> InstrumentedAttribute[Any]:
         if name not in self.model.__mapper__.column_attrs:

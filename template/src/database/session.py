@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import cache
 from typing import Annotated, Any
 
-import asyncpg
 from fastapi import Depends
 from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
@@ -123,7 +122,7 @@ def _connect(
     """Connect; whatever prevents it, the driver's bare errors included, means that there is no database now."""
     try:
         return dialect.connect(*args, **options)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnavailableError from error
 
 

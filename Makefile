@@ -1,0 +1,27 @@
+# Everything sets itself up: Python 3.11 or newer, git and make are enough.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench
+
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),$(CURDIR)/.uv/bin/uv)
+export PATH := $(dir $(UV)):$(PATH)
+
+help:  ## show this list
+	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(UV)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctrl-C stops it)
+	@$(UV) run --quiet python -m tools.demo $(ARGS)
+
+test: $(UV)  ## render every variant and prove it: make test ARGS="-k prompts"
+	@$(UV) run --quiet pytest --numprocesses 2 $(ARGS)
+
+check: $(UV)  ## lint the template repository
+	@$(UV) run --quiet ruff check . && $(UV) run --quiet ruff format --check . && $(UV) run --quiet zizmor --offline --quiet .github/workflows
+
+bench: $(UV)  ## print the numbers of CONTRIBUTING.md
+	@$(UV) run --quiet python -m benchmarks
+
+$(CURDIR)/.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, %s is %s: make PYTHON=python3.13 ..." % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
+	@echo "uv is not on the path: installing it into .uv"
+	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv

@@ -1,0 +1,52 @@
+"""A model that only tests know; its table comes and goes with the test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import MetaData, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from src.database.manager import BaseManager
+from src.database.model import NAMING_CONVENTION, Base
+from src.database.session import Database
+
+
+class TestBase(Base):
+    __abstract__ = True
+    __test__ = False
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class Article(TestBase):
+    __table_args__ = (UniqueConstraint("slug", deferrable=True, initially="IMMEDIATE"),)
+
+    slug: Mapped[str]
+    title: Mapped[str] = mapped_column(String(50))
+    views: Mapped[int] = mapped_column(default=0)
+    subtitle: Mapped[str | None]
+
+
+class NewArticle(BaseModel):
+    slug: str
+    title: str = "A title"
+    views: int = 0
+
+
+class ArticleFilter(BaseModel):
+    slug: str | list[str] | None = None
+    views: int | None = None
+    subtitle: str | None = None
+
+
+class ArticleManager(BaseManager[Article]):
+    model = Article
+
+
+@pytest.fixture
+async def articles(database: Database) -> AsyncIterator[ArticleManager]:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(TestBase.metadata.create_all)
+    yield ArticleManager()
+    async with database.engine.begin() as connection:
+        await connection.run_sync(TestBase.metadata.drop_all)

@@ -1,0 +1,3 @@
+from tests.database.articles import articles
+
+__all__ = ["articles"]

@@ -1,0 +1,231 @@
+"""One request, one session, one transaction."""
+
+import asyncio
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
+from httpx import AsyncClient
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from src.database.exceptions import UncommittedWriteError
+from src.database.session import CommittedDbSession, Database, DbSession, DbSessionDepends
+from tests.database.articles import Article, ArticleFilter, ArticleManager, NewArticle
+from tests.database.replace import replaced
+
+Reader = Annotated[AsyncSession, DbSessionDepends().__metadata__[0]]
+
+
+async def count(database: Database, articles: ArticleManager) -> int:
+    async with database.session() as session:
+        return await articles.count(session)
+
+
+async def test_a_request_has_one_session(app: FastAPI, client: AsyncClient) -> None:
+    """However many dependencies ask, and in whatever way, they get the same one."""
+
+    async def ask(session: DbSession) -> AsyncSession:
+        return session
+
+    @app.get("/same")
+    async def same(
+        one: DbSession,
+        two: CommittedDbSession,
+        three: Annotated[AsyncSession, Depends(ask)],
+        four: DbSessionDepends(commit=True, isolation_level="SERIALIZABLE"),  # type: ignore[valid-type]
+    ) -> bool:
+        return one is two is three is four
+
+    assert (await client.get("/same")).json() is True
+
+
+async def test_no_statement_takes_no_connection(app: FastAPI, client: AsyncClient, database: Database) -> None:
+    """A session that is only asked for costs nothing."""
+    taken: list[object] = []
+    event.listen(database.engine.sync_engine, "checkout", lambda *args: taken.append(args))
+
+    @app.get("/idle")
+    async def idle(session: CommittedDbSession) -> bool:
+        return session.in_transaction()
+
+    assert (await client.get("/idle")).json() is False
+    assert taken == []
+
+
+async def test_it_is_committed_if_any_dependency_asked_for_it(
+    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+) -> None:
+    """The one who writes need not be the one who asks for the commit."""
+
+    @app.post("/articles", status_code=201)
+    async def create(session: DbSession, _: CommittedDbSession) -> None:
+        await articles.add(session, NewArticle(slug="one"))
+
+    assert (await client.post("/articles")).status_code == 201
+    assert await count(database, articles) == 1
+
+
+async def test_a_commit_that_fails_is_no_success(
+    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+) -> None:
+    """The commit comes before the answer: a deferred constraint gives 409, not 201 without a row."""
+    async with database.session(commit=True) as session:
+        await articles.add(session, NewArticle(slug="one"))
+
+    @app.post("/articles", status_code=201)
+    async def create(session: CommittedDbSession) -> None:
+        await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+        await articles.add(session, NewArticle(slug="one"))
+
+    answer = await client.post("/articles")
+    assert answer.status_code == 409
+    assert [error["field"] for error in answer.json()["errors"]] == ["slug"]
+    assert await count(database, articles) == 1
+
+
+@pytest.mark.parametrize("statement", ["flush", "unflushed", "dml", "text"])
+async def test_a_forgotten_commit_is_an_error(
+    app: FastAPI,
+    client: AsyncClient,
+    database: Database,
+    articles: ArticleManager,
+    logs: list[str],
+    statement: str,
+) -> None:
+    """A lost write is a 500 whose log names commit=True."""
+
+    @app.post("/articles", status_code=201)
+    async def create(session: DbSession) -> None:
+        if statement == "flush":
+            await articles.add(session, NewArticle(slug="one"))
+        elif statement == "unflushed":
+            session.add(Article(slug="one", title="one"))
+        elif statement == "dml":
+            await articles.delete_all(session, every_row=True)
+        else:
+            await session.execute(text("DELETE FROM articles"))
+
+    answer = await client.post("/articles")
+    assert answer.status_code == 500
+    assert "commit=True" not in answer.text
+    assert "commit=True" in "".join(logs)
+    assert await count(database, articles) == 0
+
+
+async def test_reading_needs_no_commit(app: FastAPI, client: AsyncClient, articles: ArticleManager) -> None:
+    """A request that only reads ends without one."""
+
+    @app.get("/articles")
+    async def read(session: DbSession) -> int:
+        return await articles.count(session)
+
+    assert (await client.get("/articles")).json() == 0
+
+
+async def test_an_error_undoes_what_was_written(
+    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+) -> None:
+    """One request, one transaction: all of it or nothing."""
+
+    @app.post("/articles")
+    async def create(session: CommittedDbSession) -> None:
+        await articles.add(session, NewArticle(slug="one"))
+        raise RuntimeError
+
+    assert (await client.post("/articles")).status_code == 500
+    assert await count(database, articles) == 0
+
+
+async def test_background_tasks_see_the_commit(
+    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+) -> None:
+    """What runs after the answer finds the row."""
+    seen: list[int] = []
+
+    async def look() -> None:
+        seen.append(await count(database, articles))
+
+    @app.post("/articles")
+    async def create(session: CommittedDbSession, tasks: BackgroundTasks) -> None:
+        await articles.add(session, NewArticle(slug="one"))
+        tasks.add_task(look)
+
+    await client.post("/articles")
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED"])
+async def test_the_isolation_level_is_the_one_asked_for(app: FastAPI, client: AsyncClient, level: str) -> None:
+    """PostgreSQL itself says which one it uses."""
+
+    @app.get("/level")
+    async def show(session: DbSessionDepends(isolation_level=level)) -> str:  # type: ignore[valid-type]
+        found = await session.scalar(text("SHOW transaction_isolation"))
+        return str(found)
+
+    assert (await client.get("/level")).json() == level.lower()
+
+
+async def test_the_isolation_level_does_not_stay_with_the_connection(app: FastAPI, client: AsyncClient) -> None:
+    """The next request on the same connection has the default again."""
+
+    @app.get("/strict")
+    async def strict(session: DbSessionDepends(isolation_level="SERIALIZABLE")) -> None:  # type: ignore[valid-type]
+        await session.execute(text("SELECT 1"))
+
+    @app.get("/level")
+    async def show(session: DbSession) -> str:
+        return str(await session.scalar(text("SHOW transaction_isolation")))
+
+    await client.get("/strict")
+    assert (await client.get("/level")).json() == "read committed"
+
+
+async def test_two_isolation_levels_in_one_request_are_an_error(
+    app: FastAPI, client: AsyncClient, logs: list[str]
+) -> None:
+    """There is one transaction, so it has one level."""
+
+    @app.get("/both")
+    async def both(
+        one: DbSessionDepends(isolation_level="SERIALIZABLE"),  # type: ignore[valid-type]
+        two: DbSessionDepends(isolation_level="REPEATABLE READ"),  # type: ignore[valid-type]
+    ) -> None: ...
+
+    assert (await client.get("/both")).status_code == 500
+    assert "isolation level must be the same" in "".join(logs)
+
+
+async def test_a_session_outside_of_requests_commits_on_request(database: Database, articles: ArticleManager) -> None:
+    """Scripts and tasks use the same rules."""
+    with pytest.raises(UncommittedWriteError):
+        async with database.session() as session:
+            await articles.add(session, NewArticle(slug="lost"))
+    async with database.session(commit=True) as session:
+        await articles.add(session, NewArticle(slug="kept"))
+        assert await articles.exists(session, ArticleFilter(slug="kept"))
+    assert await count(database, articles) == 1
+
+
+async def test_forty_requests_share_a_small_pool(app: FastAPI, client: AsyncClient, articles: ArticleManager) -> None:
+    """A request holds one connection at most, so a pool of two serves forty at once."""
+
+    @app.get("/articles")
+    async def read(session: DbSession, other: CommittedDbSession) -> int:
+        await articles.count(other)
+        return await articles.count(session)
+
+    async with replaced(app, DB_POOL_SIZE=2, DB_MAX_OVERFLOW=0):
+        answers = await asyncio.gather(*[client.get("/articles") for _ in range(40)])
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_a_router_needs_no_application() -> None:
+    """The dependencies can be written down before there is any database."""
+    router = APIRouter()
+
+    @router.get("/")
+    async def read(session: DbSession) -> None: ...
+
+    assert router.routes

@@ -1,0 +1,47 @@
+"""What `make dev` refuses, each with one sentence that names the remedy."""
+
+import socket
+
+import pytest
+
+from devtools.dev import refuse_what_is_not_development
+from devtools.process import Failure, free_port
+from src.config import get_settings
+
+
+@pytest.fixture(autouse=True)
+def development(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "dev")
+    monkeypatch.setenv("PORT", str(free_port()))
+
+
+def test_a_local_development_environment_is_accepted() -> None:
+    """Here and now nothing speaks against it."""
+    refuse_what_is_not_development(get_settings())
+    assert get_settings().is_dev
+
+
+@pytest.mark.parametrize("environment", ["test", "prod"])
+def test_another_environment_is_refused(monkeypatch: pytest.MonkeyPatch, environment: str) -> None:
+    """It migrates and reloads: not where it matters."""
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    monkeypatch.setenv("DB_PASSWORD", "good")
+    with pytest.raises(Failure, match="ENVIRONMENT=dev"):
+        refuse_what_is_not_development(get_settings())
+
+
+def test_a_database_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody migrates a colleague's database by mistake; the password is not shown."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:s3cret@db.example.com/name")
+    with pytest.raises(Failure, match=r"db\.example\.com.*DB_HOST=localhost") as failure:
+        refuse_what_is_not_development(get_settings())
+    assert "s3cret" not in str(failure.value)
+
+
+def test_a_taken_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        with pytest.raises(Failure, match=f"Port {port} is taken.*PORT={port + 1} make dev"):
+            refuse_what_is_not_development(get_settings())

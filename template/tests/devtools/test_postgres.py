@@ -1,0 +1,51 @@
+"""A PostgreSQL of our own."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from devtools.postgres import PostgreSQL, connect
+from devtools.process import Failure, free_port
+from src.database.config import get_database_settings
+
+
+async def run(address: str, statement: str) -> None:
+    connection = await connect(make_url(address))
+    await connection.execute(statement)
+    await connection.close()
+
+
+def test_it_keeps_its_data_and_insists_on_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second start finds what the first one wrote; another password gets a sentence with the remedy."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://owner:right@localhost:{free_port()}/kept")
+    server = PostgreSQL(tmp_path)
+    server.start()
+    asyncio.run(run(server.address, "CREATE TABLE kept (number int)"))
+    server.stop()
+
+    again = PostgreSQL(tmp_path)
+    again.start()
+    asyncio.run(run(again.address, "INSERT INTO kept VALUES (1)"))
+    again.stop()
+
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://owner:wrong@localhost:{free_port()}/kept")
+    get_database_settings.cache_clear()
+    with pytest.raises(Failure, match="another user or password"):
+        PostgreSQL(tmp_path).start()
+
+
+def test_the_configured_one_is_found() -> None:
+    """If it answers, no other is started."""
+    assert PostgreSQL.configured_answers()
+    assert PostgreSQL.is_local()
+
+
+def test_a_missing_database_of_a_running_server_is_created(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Server and user are there, only the database is not."""
+    url = get_database_settings().url.set(database="not_there_yet")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    get_database_settings.cache_clear()
+    assert PostgreSQL.configured_answers()
+    asyncio.run(run(url.render_as_string(hide_password=False), "SELECT 1"))

@@ -1,0 +1,69 @@
+"""Nothing is left running, and a taken port is noticed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devtools.process import ROOT, Failure, Guarded, free_port, is_free, wait_until, wait_until_ready
+
+SLEEP = [
+    sys.executable,
+    "-c",
+    "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)",
+]
+STARTER = "import sys, time; from devtools.process import Guarded; Guarded(sys.argv[1:]); time.sleep(600)"
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def written_number(path: Path) -> int:
+    wait_until(lambda: path.exists() and path.read_text() != "", "the command did not start")
+    return int(path.read_text())
+
+
+def test_a_guarded_command_stops_with_its_guard(tmp_path: Path) -> None:
+    """`stop` returns when the command is gone."""
+    command = Guarded([*SLEEP, str(tmp_path / "pid")])
+    process = written_number(tmp_path / "pid")
+    command.stop()
+    assert not is_running(process)
+
+
+def test_a_guarded_command_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
+    """Even SIGKILL, which nobody can catch, leaves nothing behind."""
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, *SLEEP, str(tmp_path / "pid")], cwd=ROOT)
+    process = written_number(tmp_path / "pid")
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    wait_until(lambda: not is_running(process), "the command outlived its starter")
+    assert not is_running(process)
+
+
+def test_a_server_that_ends_at_once_is_explained(tmp_path: Path) -> None:
+    """Its last words are shown, and where its log is."""
+    log = tmp_path / "server.log"
+    server = Guarded([sys.executable, "-c", "import sys; sys.exit('address in use')"], log=log)
+    with pytest.raises(Failure, match="The server did not start") as failure:
+        wait_until_ready("The server", server, log, lambda: False)
+    assert "address in use" in str(failure.value)
+    server.stop()
+
+
+def test_a_taken_port_is_noticed_and_replaced() -> None:
+    """The wanted port if it is free, else another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert not is_free(port)
+        assert free_port(port) != port
+    assert free_port(port) == port

@@ -1,0 +1,76 @@
+"""The service as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from devtools.process import ROOT, free_port, wait_until
+from src import about, routers
+from src.main import create_app
+
+
+@contextmanager
+def serving(*command: str, port: int) -> Iterator["subprocess.Popen[str]"]:
+    environment = {**os.environ, "PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("command", ["src.main", "uvicorn src.main:create_app --factory --port {port}"])
+def test_it_starts_and_stops(command: str) -> None:
+    """Both ways to start it work, and SIGTERM ends it in order."""
+    port = free_port()
+    with serving(*command.format(port=port).split(), port=port) as process:
+        wait_until(lambda: answers(port), "the service does not answer")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=10)
+    assert "started" in log
+    assert "stopped" in log
+
+
+def test_a_broken_setting_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts it reads what to mend."""
+    monkeypatch.setenv("LEVEL", "LOUD")
+    command = [sys.executable, "-m", "src.main"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "LEVEL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_routers_of_the_user_are_included(monkeypatch: pytest.MonkeyPatch) -> None:
+    """src/routers.py is all that a new feature needs."""
+    router = APIRouter(prefix="/articles")
+
+    @router.get("")
+    async def read() -> None: ...
+
+    monkeypatch.setattr(routers, "routers", [*routers.routers, router])
+    monkeypatch.setattr("src.main.routers", routers.routers)
+    assert "/articles" in create_app().openapi()["paths"]
+
+
+async def test_the_document_says_what_the_service_is(app: FastAPI) -> None:
+    """Its title and description are those of the project."""
+    info = app.openapi()["info"]
+    assert (info["title"], info["description"]) == (about.TITLE, about.DESCRIPTION)

@@ -1,0 +1,73 @@
+"""Redis in a request, and what clients get while it is down."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from redis.asyncio import Redis
+
+from src.redis_database.client import RedisClient, RedisDepends, create_redis
+from src.redis_database.config import get_redis_settings
+
+
+@asynccontextmanager
+async def replaced(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """Let the application look for Redis on another port for a while."""
+    before = app.state.redis
+    address = {"REDIS_URL": None, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": port, "REDIS_TIMEOUT": 0.1}
+    app.state.redis = create_redis(get_redis_settings().model_copy(update=address))
+    yield
+    await app.state.redis.aclose()
+    app.state.redis = before
+
+
+@pytest.fixture(autouse=True)
+def counter(app: FastAPI) -> None:
+    @app.post("/counter")
+    async def count(redis_client: RedisClient) -> int:
+        return int(await redis_client.incr("counter"))
+
+
+async def test_a_request_reaches_redis(client: AsyncClient) -> None:
+    """What one request wrote the next one reads."""
+    assert [(await client.post("/counter")).json() for _ in range(3)] == [1, 2, 3]
+
+
+async def test_the_original_way_to_ask_for_it_works(app: FastAPI, client: AsyncClient) -> None:
+    """`redis_client: RedisDepends()` gives the same client."""
+
+    @app.get("/same")
+    async def same(one: RedisClient, two: RedisDepends()) -> bool:  # type: ignore[valid-type]
+        return one is two and isinstance(two, Redis)
+
+    assert (await client.get("/same")).json() is True
+
+
+async def test_a_refused_connection_is_503(app: FastAPI, client: AsyncClient) -> None:
+    """With Retry-After, and readiness names it."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        async with replaced(app, reserved.getsockname()[1]):
+            answer = await client.post("/counter")
+            ready = await client.get("/health/ready")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert [error["field"] for error in ready.json()["errors"]] == ["redis"]
+
+
+async def test_a_silent_server_is_503(app: FastAPI, client: AsyncClient) -> None:
+    """A frozen server costs no more than the timeouts."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        async with replaced(app, server.getsockname()[1]):
+            assert (await client.post("/counter")).status_code == 503
+
+
+async def test_lost_connections_are_replaced(app: FastAPI, client: AsyncClient) -> None:
+    """After a restart of Redis the very next request works."""
+    await client.post("/counter")
+    other = create_redis(get_redis_settings())
+    await other.client_kill_filter(_type="normal", skipme=True)
+    await other.aclose()
+    assert (await client.post("/counter")).json() == 2

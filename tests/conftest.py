@@ -1,0 +1,121 @@
+"""A snapshot of the template, its rendered variants, and one environment in which all their suites run."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from tests.rendering import ROOT, render, take_snapshot
+from tests.variants import EVERYTHING, VARIANTS, Variant
+
+CACHE = ROOT / ".cache"
+# Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
+KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "UV_CACHE_DIR", "SSL_CERT_FILE", "PYENV_VERSION", "XDG_CACHE_HOME")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return take_snapshot(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Variant], Path]:
+    """Render a variant once; it is for reading only."""
+    done: dict[Variant, Path] = {}
+
+    def get(variant: Variant) -> Path:
+        if variant not in done:
+            folder = tmp_path_factory.mktemp("variants") / str(variant)
+            done[variant] = render(template, folder, **variant.answers)
+        return done[variant]
+
+    return get
+
+
+@pytest.fixture(params=VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    chosen: Variant = request.param
+    return chosen
+
+
+@pytest.fixture
+def project(variant: Variant, rendered: Callable[[Variant], Path]) -> Path:
+    return rendered(variant)
+
+
+@pytest.fixture
+def new_project(template: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Render a project of one's own, to change and to run."""
+
+    def make(**answers: Any) -> Path:
+        return render(template, tmp_path / "project", **answers)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def clean_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
+
+
+@pytest.fixture(scope="session")
+def shared_environment(
+    template: Path, tmp_path_factory: pytest.TempPathFactory, clean_environment: dict[str, str]
+) -> dict[str, str]:
+    """Environment variables with which `uv run` and `python` use one virtual environment for all variants."""
+    CACHE.mkdir(exist_ok=True)
+    virtual = CACHE / "venv"
+    variables = {
+        **clean_environment,
+        "UV_PROJECT_ENVIRONMENT": str(virtual),
+        "VIRTUAL_ENV": str(virtual),
+        "PATH": f"{virtual / 'bin'}{os.pathsep}{clean_environment['PATH']}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "UV_NO_SYNC": "1",
+    }
+    with FileLock(CACHE / "venv.lock"):
+        everything = render(template, tmp_path_factory.mktemp("everything"), **EVERYTHING)
+        sync = ["uv", "sync", "--quiet", "--group", "embedded"]
+        subprocess.run(sync, cwd=everything, env={**variables, "UV_NO_SYNC": "0"}, check=True)
+    return variables
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def run(shared_environment: dict[str, str]) -> Run:
+    """Run a command of the shared environment in a project; what it said is shown if it failed."""
+
+    def run(*command: str, cwd: Path, fails: bool = False, **variables: str) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**shared_environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode != 0) is fails, done.stdout
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Copier reads defaults of the user's own; tests have none."""
+    with pytest.MonkeyPatch.context() as patch:
+        settings = tmp_path_factory.mktemp("settings") / "settings.yml"
+        settings.write_text("{}\n")
+        patch.setenv("COPIER_SETTINGS_PATH", str(settings))
+        for name in ("LC_ALL", "LC_MESSAGES"):
+            patch.delenv(name, raising=False)
+        patch.setenv("LANG", "C.UTF-8")
+        yield

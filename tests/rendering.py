@@ -1,0 +1,75 @@
+"""Renders the template many times a second, byte for byte as Copier's command does (tests/test_rendering.py)."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import copier
+import copier._main
+from jinja2 import Environment, Template
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def files_of_repository() -> list[Path]:
+    """List what a commit of the working tree would hold."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [Path(name) for name in names if name and (ROOT / name).is_file()]
+
+
+def take_snapshot(folder: Path) -> Path:
+    """Copy the working tree without its git history, so that no test can touch the real one."""
+    for name in files_of_repository():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+        target.chmod((ROOT / name).stat().st_mode)
+    return folder
+
+
+@contextmanager
+def _fast() -> Iterator[None]:
+    """Share one Jinja environment, and skip the question to git that Copier asks for each file."""
+    original = copier._main.Worker.jinja_env.func
+
+    def shared(worker: Any) -> Environment:
+        key = worker.template.local_abspath
+        if key not in _environments:
+            _environments[key] = original(worker)
+            compiled: dict[str, Template] = {}
+            compile_template = _environments[key].from_string
+
+            def from_string(source: Any, *args: Any, **options: Any) -> Template:
+                if args or options or not isinstance(source, str):
+                    return compile_template(source, *args, **options)
+                if source not in compiled:
+                    compiled[source] = compile_template(source)
+                return compiled[source]
+
+            _environments[key].from_string = from_string  # type: ignore[method-assign]
+        return _environments[key]
+
+    with (
+        mock.patch.object(copier._main.Worker, "jinja_env", property(shared)),
+        mock.patch.object(copier._main, "is_git_available", lambda: False),
+    ):
+        yield
+
+
+_environments: dict[Path, Environment] = {}
+
+
+def render(template: Path, folder: Path, **answers: Any) -> Path:
+    with _fast():
+        copier.run_copy(str(template), folder, data=answers, defaults=True, quiet=True)
+    return folder
+
+
+def text_files(folder: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")

@@ -1,0 +1,38 @@
+"""Every variant's own suite, on real servers that it starts itself."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import Run
+from tests.variants import Variant
+
+
+def test_the_suite_of_the_variant_passes(variant: Variant, project: Path, tmp_path: Path, run: Run) -> None:
+    """As `make test` runs it there; no test is skipped, and none leaves a file behind."""
+    copy = Path(shutil.copytree(project, tmp_path / str(variant)))
+    before = {path for path in copy.rglob("*")}
+    done = run("pytest", "-q", "-p", "no:cacheprovider", cwd=copy)
+    summary = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"\d{3,} passed in .*", summary), done.stdout
+    assert {path for path in copy.rglob("*")} == before
+
+
+def test_the_suite_runs_in_parallel(new_project: Callable[..., Path], run: Run) -> None:
+    """Each worker has databases of its own."""
+    project = new_project(redis=True)
+    done = run("pytest", "-q", "-n", "2", "tests/database", "tests/redis_database", cwd=project)
+    assert re.search(r"\d{2,} passed", done.stdout)
+
+
+def test_the_default_project_stands_alone(new_project: Callable[..., Path], clean_environment: dict[str, str]) -> None:
+    """A new environment from nothing, by the commands of its Makefile: `make check` and `make test`."""
+    project = new_project()
+    for target in ("check", "test"):
+        done = subprocess.run(
+            ["make", target], cwd=project, env=clean_environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "uv.lock").exists()

@@ -1,0 +1,31 @@
+"""The variants of the service: every state of its features, in every language."""
+
+import re
+from dataclasses import dataclass
+from itertools import product
+
+LANGUAGES = ("en", "ru")
+# Each state as its answers, and the words that may not be found where a switch is off.
+STATES: list[dict[str, bool]] = [{"redis": False}, {"redis": True}]
+RESIDUE = {"redis": re.compile(r"redis|valkey", re.IGNORECASE)}
+EVERYTHING = {"lang": "en", "redis": True}
+
+
+@dataclass(frozen=True)
+class Variant:
+    lang: str
+    switches: tuple[tuple[str, bool], ...]
+
+    @property
+    def answers(self) -> dict[str, str | bool]:
+        return {"lang": self.lang, **dict(self.switches)}
+
+    @property
+    def off(self) -> list[str]:
+        return [name for name, on in self.switches if not on]
+
+    def __str__(self) -> str:
+        return "-".join([self.lang, *(name for name, on in self.switches if on)])
+
+
+VARIANTS = [Variant(lang, tuple(state.items())) for state, lang in product(STATES, LANGUAGES)]
