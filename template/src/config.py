@@ -95,6 +95,9 @@ class Settings(EnvSettings):
     REDOC_URL: str | None = Field(None, description="path of ReDoc; in prod only served if set")
     ROOT_PATH: str = Field("", pattern=r"^(/.*[^/])?$", description="path prefix that a proxy strips")
 
+    FORWARDED_ALLOW_IPS: str = Field(
+        "127.0.0.1", description="proxies whose X-Forwarded-For and -Proto are believed, comma-separated addresses"
+    )
     TRUSTED_HOSTS: CommaSeparated = Field(["*"], description="host names that are answered, comma-separated")
     CORS_ORIGINS: CommaSeparated = Field(
         [], description="origins of other sites that may call the API, comma-separated"

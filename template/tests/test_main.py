@@ -66,7 +66,6 @@ def test_routers_of_the_user_are_included(monkeypatch: pytest.MonkeyPatch) -> No
     async def read() -> None: ...
 
     monkeypatch.setattr(routers, "routers", [*routers.routers, router])
-    monkeypatch.setattr("src.main.routers", routers.routers)
     assert "/articles" in create_app().openapi()["paths"]
 
 

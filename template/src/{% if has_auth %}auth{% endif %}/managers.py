@@ -35,7 +35,7 @@ class UserManager(BaseManager[User]):
         """Say which of the two somebody has already: `username`, `email`."""
         name, address = func.lower(User.username) == func.lower(username), func.lower(User.email) == func.lower(email)
         rows = await session.execute(select(name, address).where(or_(name, address)))
-        return {field for row in rows for field, taken in zip(("username", "email"), row.tuple(), strict=True) if taken}
+        return {field for row in rows for field, taken in zip(("username", "email"), row, strict=True) if taken}
 
     async def lock_superusers(self, session: AsyncSession) -> set[UUID]:
         """Return the active superusers; until the transaction ends nobody else gets this answer."""

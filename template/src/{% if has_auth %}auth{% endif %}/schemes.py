@@ -187,6 +187,7 @@ class NewUser(BaseModel):
     username: str
     email: str
     hashed_password: str
+    is_active: bool = True
     is_superuser: bool = False
     is_verified: bool = False
 

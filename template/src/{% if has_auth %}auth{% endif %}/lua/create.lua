@@ -15,6 +15,10 @@ local all = redis.call('HGETALL', key)
 for i = 1, #all, 2 do
   if string.sub(all[i], 1, 2) == 's:' then
     local ok, session = pcall(cjson.decode, all[i + 1])
+    ok = ok and type(session) == 'table'
+    for _, field in ipairs({ 'created', 'idle', 'abs' }) do
+      ok = ok and type(session[field]) == 'number'
+    end
     if ok and session.idle > now and session.abs > now then
       table.insert(live, { field = all[i], created = session.created, idle = session.idle })
     else

@@ -9,6 +9,10 @@ if redis.call('TYPE', key).ok ~= 'hash' then
   return { 'gone', 0, 0 }
 end
 local ok, session = pcall(cjson.decode, redis.call('HGET', key, field) or '')
+ok = ok and type(session) == 'table'
+for _, name in ipairs({ 'gen', 'rot', 'rep', 'idle', 'abs' }) do
+  ok = ok and type(session[name]) == 'number'
+end
 if not ok then
   return { 'gone', 0, 0 }
 end

@@ -1,0 +1,85 @@
+"""Users, and clients that are signed in; for tests of your own features too."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+
+from src.auth.managers import UserManager
+from src.auth.passwords import hash_password
+from src.auth.schemes import NewUser, UserData
+from src.auth.state import AuthState
+from src.database.session import Database
+from tests.auth.guard import restore_guard
+
+PASSWORD = "four words nobody guesses"
+NewClient = Callable[..., Awaitable[AsyncClient]]
+NewUserFixture = Callable[..., Awaitable[UserData]]
+
+
+async def login(client: AsyncClient, username: str = "ann", password: str = PASSWORD) -> Response:
+    return await client.post("/auth/login", json={"username": username, "password": password})
+
+
+@pytest.fixture
+def auth(app: FastAPI) -> AuthState:
+    state: AuthState = app.state.auth
+    return state
+
+
+@pytest.fixture
+async def new_client(app: FastAPI) -> AsyncIterator[NewClient]:
+    """Make a client with cookies of its own, over https, signed in if a name is given."""
+    restore_guard(app)
+    async with AsyncExitStack() as stack:
+
+        async def make(username: str | None = None, **options: Any) -> AsyncClient:
+            transport = ASGITransport(app, raise_app_exceptions=False)
+            options = {"transport": transport, "base_url": "https://test", **options}
+            client = await stack.enter_async_context(AsyncClient(**options))
+            if username:
+                assert (await login(client, username)).status_code == 200
+            return client
+
+        yield make
+
+
+@pytest.fixture
+async def new_user(database: Database) -> NewUserFixture:
+    """Make a user whose password is PASSWORD."""
+
+    async def make(username: str, **values: Any) -> UserData:
+        new = NewUser(username=username, email=f"{username}@example.com", hashed_password=hash_password(PASSWORD, 4))
+        async with database.session(commit=True) as session:
+            row = await UserManager().add(session, new.model_copy(update=values))
+            await session.refresh(row)
+        return UserData.model_validate(row)
+
+    return make
+
+
+@pytest.fixture
+async def ann(new_user: NewUserFixture) -> UserData:
+    return await new_user("ann")
+
+
+@pytest.fixture
+async def anonymous(new_client: NewClient) -> AsyncClient:
+    """A client that nobody knows."""
+    return await new_client()
+
+
+@pytest.fixture
+async def signed_in(new_client: NewClient, ann: UserData) -> AsyncClient:
+    """Ann's client."""
+    return await new_client("ann")
+
+
+@pytest.fixture
+async def superuser(new_client: NewClient, new_user: NewUserFixture) -> AsyncClient:
+    """A superuser's client."""
+    await new_user("root1", is_superuser=True)
+    return await new_client("root1")
