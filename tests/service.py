@@ -30,7 +30,7 @@ def processes_below(folder: Path) -> list[psutil.Process]:
     """List the processes that work in a folder or name it."""
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        with suppress(psutil.Error):  # it ended meanwhile, or is none of ours
             is_here = process.cwd().startswith(str(folder)) or str(folder) in " ".join(process.cmdline())
             if is_here and process.pid != os.getpid():
                 found.append(process)
