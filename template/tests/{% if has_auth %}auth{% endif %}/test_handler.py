@@ -130,7 +130,10 @@ def test_a_token_of_another_key_is_refused(handler: TokenHandler) -> None:
     """Also where the header offers that key."""
     other = "another-key-of-the-same-length-000"
     assert refused(handler, forge(ACCESS, key=other))
-    offer: dict[str, Any] = {"jwk": {"kty": "oct", "k": base64.urlsafe_b64encode(other.encode()).decode()}, "kid": "../../dev/null"}
+    offer: dict[str, Any] = {
+        "jwk": {"kty": "oct", "k": base64.urlsafe_b64encode(other.encode()).decode()},
+        "kid": "../../dev/null",
+    }
     assert refused(handler, forge(ACCESS, key=other, **offer))
     assert refused(handler, forge(ACCESS, key=b"\0" * 32))
 

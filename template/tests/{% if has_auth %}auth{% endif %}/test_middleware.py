@@ -43,7 +43,9 @@ def expire(client: AsyncClient, auth: AuthState) -> None:
     client.cookies.set(name, auth.tokens.sign("access", old), domain="test.local")
 
 
-@pytest.mark.parametrize("path", ["/users/info", "/users", "/nowhere", "/", "/health/", "/auth/login/", "//health", "/auth"])
+@pytest.mark.parametrize(
+    "path", ["/users/info", "/users", "/nowhere", "/", "/health/", "/auth/login/", "//health", "/auth"]
+)
 async def test_what_is_not_public_is_closed(anonymous: AsyncClient, path: str) -> None:
     """Unknown paths too; a client that is no browser gets 401 and a challenge (RFC 9110)."""
     answer = await anonymous.get(f"https://test{path}")
@@ -68,7 +70,9 @@ async def test_a_browser_is_sent_to_sign_in_and_back(anonymous: AsyncClient, hea
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Mode": "cors", "Accept": "text/html"}, {"Sec-Fetch-Mode": "no-cors"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Sec-Fetch-Mode": "cors", "Accept": "text/html"}, {"Sec-Fetch-Mode": "no-cors"}]
+)
 async def test_a_script_is_told_in_json(anonymous: AsyncClient, method: str, headers: dict[str, str]) -> None:
     """Whatever it accepts; a POST is never a navigation."""
     answer = await anonymous.request(method, "/users/info", headers=headers if method == "GET" else NAVIGATE)
@@ -111,6 +115,7 @@ async def test_the_signed_in_get_nothing_that_is_cached(signed_in: AsyncClient) 
 
 async def test_the_request_knows_who_asks(app: FastAPI, signed_in: AsyncClient, ann: UserData) -> None:
     """`request.state.user_id` and `session_id`."""
+
     @app.get("/state")
     async def read(request: Request) -> list[str]:
         return [str(request.state.user_id), request.state.session_id]

@@ -45,7 +45,9 @@ def test_the_hash_says_how_it_was_made() -> None:
     assert first != second
 
 
-@pytest.mark.parametrize("stored", ["", "x", "$2b$", MARK, f"{MARK}x", "$2b$04$" + "é" * 53, "$argon2id$v=19$m=1,t=1,p=1$a$b"])
+@pytest.mark.parametrize(
+    "stored", ["", "x", "$2b$", MARK, f"{MARK}x", "$2b$04$" + "é" * 53, "$argon2id$v=19$m=1,t=1,p=1$a$b"]
+)
 def test_a_broken_hash_matches_nothing(stored: str) -> None:
     """And is no error."""
     assert not verify_password(PASSWORD, stored)
