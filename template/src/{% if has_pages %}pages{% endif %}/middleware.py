@@ -1,0 +1,69 @@
+"""Pages in place of errors in JSON, for those who look at them in a browser."""
+
+import json
+from http import HTTPStatus
+
+from starlette._utils import get_route_path
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.middleware import SecurityHeadersMiddleware
+from src.pages import messages
+from src.pages.views import render
+
+FORM_PATHS = ("/login", "/register", "/logout", "/account")
+KEPT = ("allow", "retry-after", "set-cookie", "www-authenticate")
+
+
+class ErrorPageMiddleware:
+    """Show a page to whoever navigates, and to whoever sends a form of the pages; everybody else gets the JSON."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self.app = app
+        self.https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _wants_page(scope):
+            await self.app(scope, receive, send)
+            return
+        refusal: Message | None = None
+        body = b""
+
+        async def send_page(message: Message) -> None:
+            nonlocal refusal, body
+            if message["type"] == "http.response.start" and _is_error(message):
+                refusal = message
+            elif refusal is None:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    await self._answer(refusal, body, scope, receive, send)
+
+        await self.app(scope, receive, send_page)
+
+    async def _answer(self, refusal: Message, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        status = refusal["status"]
+        title = messages.ERROR_TITLES.get(status, messages.ERROR_TITLE)
+        detail = json.loads(body)["detail"]
+        page = render(
+            scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED
+        )
+        page.raw_headers.extend(header for header in refusal["headers"] if header[0].decode() in KEPT)
+        await SecurityHeadersMiddleware(page, docs_paths=[], https=self.https)(scope, receive, send)
+
+
+def _wants_page(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    mode = headers.get("sec-fetch-mode")
+    is_navigation = mode == "navigate" if mode else "text/html" in headers.get("accept", "")
+    return is_navigation and (scope["method"] in ("GET", "HEAD") or _is_form(get_route_path(scope)))
+
+
+def _is_form(path: str) -> bool:
+    return any(path == page or path.startswith(f"{page}/") for page in FORM_PATHS)
+
+
+def _is_error(start: Message) -> bool:
+    kind = Headers(raw=start["headers"]).get("content-type", "")
+    return start["status"] >= HTTPStatus.BAD_REQUEST and kind.startswith("application/json")
