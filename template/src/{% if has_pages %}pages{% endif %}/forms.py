@@ -23,6 +23,7 @@ class Form:
     def __init__(self, sent: Mapping[str, str] | None = None, error: ApiError | None = None) -> None:
         self.values = {name: value for name, value in (sent or {}).items() if "password" not in name}
         self.errors = {each.field: each.message for each in error.errors} if error else {}
+        self.first = next((name for name in sent or {} if name in self.errors), "")  # of the fields as they stand
         self.problem = (messages.CHECK_FIELDS if error.errors else error.detail) if error else ""
         self.status = error.status_code if error else HTTPStatus.OK
         self.headers = error.headers if error else {}
