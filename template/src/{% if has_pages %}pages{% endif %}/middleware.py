@@ -7,6 +7,7 @@ from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src import messages as base_messages
 from src.middleware import SecurityHeadersMiddleware
 from src.pages import messages
 from src.pages.views import render
@@ -46,6 +47,8 @@ class ErrorPageMiddleware:
         status = refusal["status"]
         title = messages.ERROR_TITLES.get(status, messages.ERROR_TITLE)
         detail = json.loads(body)["detail"]
+        if detail == base_messages.NOT_FOUND:
+            detail = messages.NO_PAGE
         page = render(
             scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED
         )
