@@ -69,7 +69,7 @@ async def login(
         _, tokens = await service.login(forms.validate(LoginScheme, sent), client, visitor.presented())
     except ApiError as error:
         return _show(request, "login.html", target, Form(sent, error))
-    response = redirect(target or below_root(request.scope, settings.HOME))
+    response = redirect(target or below_root(request.scope, settings.HOME_PAGE))
     add_cookies(response, signed_in_cookies(settings, tokens))
     return response
 
@@ -86,7 +86,7 @@ async def register(
     sent = await forms.read(request)
     target = _next(sent.get("next", ""))
     if await visitor.user():
-        return redirect(target or below_root(request.scope, get_auth_settings().HOME))
+        return redirect(target or below_root(request.scope, get_auth_settings().HOME_PAGE))
     try:
         await service.register(forms.validate(RegisterScheme, sent), client)
     except ApiError as error:
