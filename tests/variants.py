@@ -15,7 +15,7 @@ STATES: list[dict[str, bool]] = [
 RESIDUE = {
     "auth": re.compile(r"src.auth|jwt|bcrypt|login|password_hash|secret_key|public_routes", re.IGNORECASE),
     "demo_pages": re.compile(
-        r"jinja|multipart|(src|tests)[./]pages|templates?/|static/|favicon|stylesheet|demo.?page|/account|\"/login|=/login",
+        r"jinja|multipart|(src|tests)[./]pages|templates?/|static/|favicon|stylesheet|demo.?page|/account|=/login",
         re.IGNORECASE,
     ),
     "redis": re.compile(r"redis|valkey", re.IGNORECASE),
