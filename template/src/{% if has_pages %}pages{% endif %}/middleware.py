@@ -1,8 +1,8 @@
 """Pages in place of errors in JSON, for those who look at them in a browser."""
 
-import json
 from http import HTTPStatus
 
+from pydantic import ValidationError
 from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +11,7 @@ from src import messages as base_messages
 from src.middleware import SecurityHeadersMiddleware
 from src.pages import messages
 from src.pages.views import render
+from src.schemes import ErrorResponse
 
 FORM_PATHS = ("/login", "/register", "/logout", "/account")
 KEPT = ("allow", "retry-after", "set-cookie", "www-authenticate")
@@ -44,16 +45,27 @@ class ErrorPageMiddleware:
         await self.app(scope, receive, send_page)
 
     async def _answer(self, refusal: Message, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = _read_detail(body)
+        if detail is None:
+            await send(refusal)
+            await send({"type": "http.response.body", "body": body})
+            return
         status = refusal["status"]
         title = messages.ERROR_TITLES.get(status, messages.ERROR_TITLE)
-        detail = json.loads(body)["detail"]
-        if detail == base_messages.NOT_FOUND:
-            detail = messages.NO_PAGE
         page = render(
             scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED
         )
         page.raw_headers.extend(header for header in refusal["headers"] if header[0].decode() in KEPT)
         await SecurityHeadersMiddleware(page, docs_paths=[], https=self.https)(scope, receive, send)
+
+
+def _read_detail(body: bytes) -> str | None:
+    """Return the sentence of an error; None: this is not the shape of ours."""
+    try:
+        error = ErrorResponse.model_validate_json(body)
+    except ValidationError:
+        return None
+    return messages.NO_PAGE if error.detail == base_messages.NOT_FOUND else error.detail
 
 
 def _wants_page(scope: Scope) -> bool:

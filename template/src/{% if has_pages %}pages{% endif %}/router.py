@@ -5,6 +5,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from loguru import logger
 from redis.exceptions import RedisError
+from starlette.staticfiles import StaticFiles
 
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import Visitor, VisitorDepends
@@ -17,9 +18,18 @@ from src.auth.state import ClientDepends
 from src.exceptions import ApiError
 from src.pages import account, forms, messages
 from src.pages.forms import Form
-from src.pages.views import render
+from src.pages.views import STATIC, render
 
 router = APIRouter(include_in_schema=False)
+files = StaticFiles(directory=STATIC)
+
+
+@router.api_route("/static/{path:path}", methods=["GET", "HEAD"])
+async def read_file(path: str, request: Request) -> Response:
+    """Answer a file that a browser may keep, but asks about each time: a new version is never half there."""
+    response = await files.get_response(path, request.scope)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 async def _find_user(visitor: Visitor) -> UserData | None:
@@ -27,7 +37,7 @@ async def _find_user(visitor: Visitor) -> UserData | None:
     try:
         return await visitor.user()
     except (ApiError, RedisError) as error:
-        logger.warning("page shown to nobody", reason=type(error).__name__)
+        logger.warning("visitor unknown", reason=type(error).__name__)
         return None
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 from httpx import AsyncClient
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -81,6 +82,18 @@ async def test_pages_for_everybody_need_no_redis(signed_in: AsyncClient, path: s
     """Who asks is unknown then."""
     answer = await look(signed_in, path)
     assert (answer.status_code, Page(answer).find(tag="form", action="/logout")) == (200, [])
+
+
+@pytest.mark.parametrize("body", [["no", "sentence"], {"detail": {"a": 1}}, {"error": "theirs"}], ids=str)
+async def test_an_error_of_another_shape_is_left_alone(app: FastAPI, signed_in: AsyncClient, body: object) -> None:
+    """An endpoint may have its own."""
+
+    @app.get("/theirs")
+    async def answer() -> JSONResponse:
+        return JSONResponse(body, 418)
+
+    answered = await look(signed_in, "/theirs")
+    assert (answered.status_code, answered.json()) == (418, body)
 
 
 async def test_data_stays_data(signed_in: AsyncClient) -> None:

@@ -73,7 +73,17 @@ async def test_files_are_open_and_cached(anonymous: AsyncClient, signed_in: Asyn
         assert answer.headers["cache-control"] == "no-cache"
         again = await client.get(f"/static/{name}", headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304
-        assert (await client.get(f"/static/..%2f..%2f{name}")).status_code == 404
+        for path in (
+            "..%2fmain.py",
+            "../main.py",
+            "%2e%2e/main.py",
+            "/etc/passwd",
+            "%00",
+            "",
+            "a" * 1000,
+            f"{name}%00",
+        ):
+            assert (await client.get(f"https://test/static/{path}")).status_code in (401, 404)
 
 
 @pytest.mark.parametrize(
