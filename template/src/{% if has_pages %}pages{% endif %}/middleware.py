@@ -8,7 +8,6 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import messages as base_messages
-from src.middleware import SecurityHeadersMiddleware
 from src.pages import messages
 from src.pages.views import render
 from src.schemes import ErrorResponse
@@ -20,9 +19,8 @@ KEPT = ("allow", "retry-after", "set-cookie", "www-authenticate")
 class ErrorPageMiddleware:
     """Show a page to whoever navigates, and to whoever sends a form of the pages; everybody else gets the JSON."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _wants_page(scope):
@@ -40,23 +38,24 @@ class ErrorPageMiddleware:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body"):
-                    await self._answer(refusal, body, scope, receive, send)
+                    await _answer(refusal, body, scope, receive, send)
 
         await self.app(scope, receive, send_page)
 
-    async def _answer(self, refusal: Message, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = _read_detail(body)
-        if detail is None:
-            await send(refusal)
-            await send({"type": "http.response.body", "body": body})
-            return
-        status = refusal["status"]
-        title = messages.ERROR_TITLES.get(status, messages.ERROR_TITLE)
-        page = render(
-            scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED
-        )
-        page.raw_headers.extend(header for header in refusal["headers"] if header[0].decode() in KEPT)
-        await SecurityHeadersMiddleware(page, docs_paths=[], https=self.https)(scope, receive, send)
+
+async def _answer(refusal: Message, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    detail = _read_detail(body)
+    if detail is None:
+        await send(refusal)
+        await send({"type": "http.response.body", "body": body})
+        return
+    status = refusal["status"]
+    title = messages.ERROR_TITLES.get(status, messages.ERROR_TITLE)
+    page = render(
+        scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED
+    )
+    page.raw_headers.extend(header for header in refusal["headers"] if header[0].decode() in KEPT)
+    await page(scope, receive, send)
 
 
 def _read_detail(body: bytes) -> str | None:

@@ -50,6 +50,9 @@ def test_columns_stand_in_a_readable_order() -> None:
         "title",
         "views",
         "subtitle",
+        "colour",
+        "price",
+        "day",
         "created_at",
         "updated_at",
     ]
