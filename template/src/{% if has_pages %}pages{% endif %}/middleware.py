@@ -51,9 +51,7 @@ async def _answer(refusal: Message, body: bytes, scope: Scope, receive: Receive,
         return
     status = refusal["status"]
     title = messages.ERROR_TITLES.get(status, messages.ERROR_TITLE)
-    page = render(
-        scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED
-    )
+    page = render(scope, "error.html", status, title=title, detail=detail, is_sign_in=status == HTTPStatus.UNAUTHORIZED)
     page.raw_headers.extend(header for header in refusal["headers"] if header[0].decode() in KEPT)
     await page(scope, receive, send)
 
