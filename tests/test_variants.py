@@ -25,7 +25,7 @@ def test_no_jinja_is_left(project: Path) -> None:
     """No tag of ours in any file or name."""
     for name, text in text_files(project):
         assert not JINJA.search(name), name
-        assert "{%" not in text, name
+        assert name.startswith("src/templates/") or "{%" not in text, name
         assert USES_BRACES.match(name) or not JINJA.search(text), name
         assert not name.endswith((".jinja", ".pyc", ".rej", ".orig")), name
 

@@ -7,15 +7,20 @@ from itertools import product
 LANGUAGES = ("en", "ru")
 # Each state as its answers, and the words that may not be found where a switch is off.
 STATES: list[dict[str, bool]] = [
-    {"auth": True},
+    {"auth": True, "demo_pages": True},
+    {"auth": True, "demo_pages": False},
     {"auth": False, "redis": True},
     {"auth": False, "redis": False},
 ]
 RESIDUE = {
     "auth": re.compile(r"src.auth|jwt|bcrypt|login|password_hash|secret_key|public_routes", re.IGNORECASE),
+    "demo_pages": re.compile(
+        r"jinja|multipart|(src|tests)[./]pages|templates?/|static/|favicon|stylesheet|demo.?page|/account|=/login",
+        re.IGNORECASE,
+    ),
     "redis": re.compile(r"redis|valkey", re.IGNORECASE),
 }
-EVERYTHING = {"lang": "en", "auth": True}
+EVERYTHING = {"lang": "en", "auth": True, "demo_pages": True}
 
 
 @dataclass(frozen=True)

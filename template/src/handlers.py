@@ -47,7 +47,7 @@ def _field(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
-def _sentence(error: dict[str, Any]) -> str:
+def sentence(error: dict[str, Any]) -> str:
     template = messages.BY_ERROR_TYPE.get(error["type"])
     return template.format(**error.get("ctx", {})) if template else str(error["msg"])
 
@@ -60,7 +60,7 @@ async def answer_invalid_request(_: Request, error: RequestValidationError) -> J
             detail=messages.INVALID_JSON, errors=[FieldError(field="body", message=messages.INVALID_JSON)]
         )
     else:
-        errors = [FieldError(field=_field(problem["loc"]), message=_sentence(problem)) for problem in problems]
+        errors = [FieldError(field=_field(problem["loc"]), message=sentence(problem)) for problem in problems]
         body = ErrorResponse(detail=messages.INVALID_INPUT, errors=errors)
     return JSONResponse(body.model_dump(exclude_none=True), HTTPStatus.UNPROCESSABLE_ENTITY)
 

@@ -48,4 +48,4 @@ def to_login(scope: Scope, settings: AuthSettings, back: str, reason: str = "") 
 def to_next(scope: Scope, settings: AuthSettings) -> RedirectResponse:
     """Send the signed-in to where the login page would have sent them."""
     wanted = parse_qs(scope["query_string"].decode("latin-1")).get("next", [""])[0]
-    return redirect(wanted or below_root(scope, settings.HOME))
+    return redirect(wanted or below_root(scope, settings.HOME_PAGE))

@@ -105,7 +105,7 @@ async def refresh_and_return(
     """Give a browser new cookies and send it back to where it was, or to sign in."""
     settings = get_auth_settings()
     redirect_url = request.query_params.get("redirect_url")
-    back = safe_redirect(redirect_url) if redirect_url else below_root(request.scope, settings.HOME)
+    back = safe_redirect(redirect_url) if redirect_url else below_root(request.scope, settings.HOME_PAGE)
     response: Response
     try:
         tokens = await service.refresh(visitor.refresh, client)

@@ -36,7 +36,7 @@ def test_prod_refuses_a_key_that_is_no_secret(monkeypatch: pytest.MonkeyPatch, k
 @pytest.mark.parametrize(
     ("name", "value"),
     [("COOKIE_SECURE", "false"), ("SECRET_KEY_PREVIOUS", "short"), ("ALGORITHM", "none"), ("ALGORITHM", "RS256"),
-     ("RATE_LIMIT_LOGIN_ACCOUNT", "often"), ("LOGIN_PAGE", "//evil.com"), ("HOME", "https://evil.com"),
+     ("RATE_LIMIT_LOGIN_ACCOUNT", "often"), ("LOGIN_PAGE", "//evil.com"), ("HOME_PAGE", "https://evil.com"),
      ("REFRESH_GRACE_SECONDS", "600"), ("PASSWORD_MIN_LENGTH", "4"), ("ACCESS_TOKEN_EXPIRE", "0")],
 )  # fmt: skip
 def test_prod_refuses_what_is_not_safe(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -43,9 +43,7 @@ def expire(client: AsyncClient, auth: AuthState) -> None:
     client.cookies.set(name, auth.tokens.sign("access", old), domain="test.local")
 
 
-@pytest.mark.parametrize(
-    "path", ["/users/info", "/users", "/nowhere", "/", "/health/", "/auth/login/", "//health", "/auth"]
-)
+@pytest.mark.parametrize("path", ["/users/info", "/users", "/nowhere", "/health/", "/auth/login/", "//health", "/auth"])
 async def test_what_is_not_public_is_closed(anonymous: AsyncClient, path: str) -> None:
     """Unknown paths too; a client that is no browser gets 401 and a challenge (RFC 9110)."""
     answer = await anonymous.get(f"https://test{path}")

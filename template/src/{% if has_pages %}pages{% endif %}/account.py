@@ -1,0 +1,87 @@
+"""The page of the signed-in: who they are, where they are signed in, their password."""
+
+from contextlib import suppress
+
+from fastapi import APIRouter, Request, Response
+
+from src.auth.config import get_auth_settings
+from src.auth.dependencies import CurrentUser, Visitor, VisitorDepends
+from src.auth.exceptions import SessionNotFoundException
+from src.auth.handler import signed_in_cookies, signed_out_cookies
+from src.auth.redirects import below_root, redirect
+from src.auth.router import add_cookies
+from src.auth.schemes import ChangePasswordScheme, UserData
+from src.auth.services import AuthService, AuthServiceDepends
+from src.auth.state import ClientDepends
+from src.exceptions import ApiError
+from src.pages import forms, messages
+from src.pages.devices import name_device
+from src.pages.forms import Form
+from src.pages.views import render
+
+router = APIRouter(prefix="/account")
+
+
+async def _show(
+    request: Request, user: UserData, visitor: Visitor, service: AuthService, form: Form, notice: str = ""
+) -> Response:
+    sessions = await service.find_sessions(user, visitor.session_id)
+    return render(
+        request.scope,
+        "account.html",
+        form.status,
+        form.headers,
+        user=user,
+        devices=[(name_device(each.user_agent), each) for each in sessions],
+        form=form,
+        notice=notice,
+        shortest=get_auth_settings().PASSWORD_MIN_LENGTH,
+    )
+
+
+def _back(request: Request, done: str) -> Response:
+    return redirect(below_root(request.scope, f"/account?done={done}"))
+
+
+def _out(request: Request, reason: str) -> Response:
+    response = redirect(below_root(request.scope, f"/login?reason={reason}"))
+    add_cookies(response, signed_out_cookies(get_auth_settings()))
+    return response
+
+
+@router.get("")
+async def show_account(
+    request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends
+) -> Response:
+    notice = messages.NOTICES.get(request.query_params.get("done", ""), "")
+    return await _show(request, user, visitor, service, Form(), notice)
+
+
+@router.post("/password")
+async def change_password(
+    request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends, client: ClientDepends
+) -> Response:
+    sent = await forms.read(request)
+    try:
+        tokens = await service.change_password(user, forms.validate(ChangePasswordScheme, sent), client)
+    except ApiError as error:
+        return await _show(request, user, visitor, service, Form(sent, error))
+    response = _back(request, "password")
+    add_cookies(response, signed_in_cookies(get_auth_settings(), tokens))
+    return response
+
+
+@router.post("/sessions/{session_id}")
+async def end_session(
+    session_id: str, request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends
+) -> Response:
+    """Sign a device out; one that is gone already is what was wanted."""
+    with suppress(SessionNotFoundException):
+        await service.end_session(user, session_id)
+    return _out(request, "signed-out") if session_id == visitor.session_id else _back(request, "device")
+
+
+@router.post("/logout-all")
+async def logout_all(request: Request, user: CurrentUser, service: AuthServiceDepends) -> Response:
+    await service.logout_all(user)
+    return _out(request, "everywhere")

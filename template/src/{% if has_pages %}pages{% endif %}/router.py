@@ -1,0 +1,117 @@
+"""Pages for everybody: home, sign in, register; and the way out."""
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from loguru import logger
+from redis.exceptions import RedisError
+from starlette.staticfiles import StaticFiles
+
+from src.auth.config import get_auth_settings
+from src.auth.dependencies import Visitor, VisitorDepends
+from src.auth.handler import signed_in_cookies, signed_out_cookies
+from src.auth.redirects import below_root, redirect, requested, safe_redirect, to_refresh
+from src.auth.router import add_cookies
+from src.auth.schemes import LoginScheme, RegisterScheme, UserData
+from src.auth.services import AuthServiceDepends
+from src.auth.state import ClientDepends
+from src.exceptions import ApiError
+from src.pages import account, forms, messages
+from src.pages.forms import Form
+from src.pages.views import STATIC, render
+
+router = APIRouter(include_in_schema=False)
+files = StaticFiles(directory=STATIC)
+
+
+@router.api_route("/static/{path:path}", methods=["GET", "HEAD"])
+async def read_file(path: str, request: Request) -> Response:
+    """Answer a file that a browser may keep, but asks about each time: a new version is never half there."""
+    response = await files.get_response(path, request.scope)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+async def _find_user(visitor: Visitor) -> UserData | None:
+    """Return the signed-in user, or None if there is no telling: the page is for everybody."""
+    try:
+        return await visitor.user()
+    except (ApiError, RedisError) as error:
+        logger.warning("visitor unknown", reason=type(error).__name__)
+        return None
+
+
+@router.get("/")
+async def home(request: Request, visitor: VisitorDepends) -> Response:
+    user = await _find_user(visitor)
+    if user is None and visitor.can_refresh:
+        return to_refresh(request.scope, requested(request.scope))
+    return render(request.scope, "home.html", user=user, docs_url=request.app.docs_url)
+
+
+def _next(target: str) -> str:
+    """Return where to go afterwards, if it is a place to go to."""
+    return target if target and safe_redirect(target) == target else ""
+
+
+def _show(request: Request, template: str, target: str, form: Form, notice: str = "") -> Response:
+    query = f"?next={quote(target, safe='')}" if target else ""
+    shortest = get_auth_settings().PASSWORD_MIN_LENGTH
+    values = {"form": form, "target": target, "query": query, "notice": notice, "shortest": shortest}
+    return render(request.scope, template, form.status, form.headers, **values)
+
+
+@router.get("/login")
+async def show_login(request: Request) -> Response:
+    query = request.query_params
+    target = _next(query.get("next", ""))
+    notice = messages.NOTICES.get(query.get("reason", "next" if target else ""), "")
+    return _show(request, "login.html", target, Form(), notice)
+
+
+@router.post("/login")
+async def login(
+    request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
+) -> Response:
+    sent = await forms.read(request)
+    target, settings = _next(sent.get("next", "")), get_auth_settings()
+    try:
+        _, tokens = await service.login(forms.validate(LoginScheme, sent), client, visitor.presented())
+    except ApiError as error:
+        return _show(request, "login.html", target, Form(sent, error))
+    response = redirect(target or below_root(request.scope, settings.HOME_PAGE))
+    add_cookies(response, signed_in_cookies(settings, tokens))
+    return response
+
+
+@router.get("/register")
+async def show_register(request: Request) -> Response:
+    return _show(request, "register.html", _next(request.query_params.get("next", "")), Form())
+
+
+@router.post("/register")
+async def register(
+    request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
+) -> Response:
+    sent = await forms.read(request)
+    target = _next(sent.get("next", ""))
+    if await visitor.user():
+        return redirect(target or below_root(request.scope, get_auth_settings().HOME_PAGE))
+    try:
+        await service.register(forms.validate(RegisterScheme, sent), client)
+    except ApiError as error:
+        return _show(request, "register.html", target, Form(sent, error))
+    query = f"&next={quote(target, safe='')}" if target else ""
+    return redirect(below_root(request.scope, f"/login?reason=registered{query}"))
+
+
+@router.post("/logout")
+async def logout(request: Request, service: AuthServiceDepends, visitor: VisitorDepends) -> Response:
+    """End the session, whatever is left of it."""
+    await service.logout(*visitor.presented())
+    response = redirect(below_root(request.scope, "/login?reason=signed-out"))
+    add_cookies(response, signed_out_cookies(get_auth_settings()))
+    return response
+
+
+router.include_router(account.router)

@@ -1,0 +1,102 @@
+"""Errors, as people see them."""
+
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from httpx import AsyncClient
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from src import messages as base_messages
+from src.auth import messages as auth_messages
+from src.auth.state import AuthState
+from src.pages import messages
+from tests.pages.reading import ANN, FORM, Page, look, send
+
+EVIL = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+
+
+@pytest.fixture
+def redis_is_down(signed_in: AsyncClient, auth: AuthState, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RedisConnectionError("refused")
+
+    for part, name in (
+        (auth.reader, "read"),
+        (auth.sessions, "rotate"),
+        (auth.sessions, "create"),
+        (auth.sessions, "end"),
+    ):
+        monkeypatch.setattr(part, name, fail)
+
+
+@pytest.mark.parametrize("path", ["/login", "/register", "/logout", "/account/password", "/account/logout-all"])
+async def test_a_form_of_another_site_gets_a_page(signed_in: AsyncClient, path: str) -> None:
+    """403, and nothing is done."""
+    answer = await send(signed_in, path, ANN, **EVIL)
+    page = Page(answer)
+    assert (answer.status_code, page.text(tag="h1")) == (403, messages.ERROR_TITLES[403])
+    assert auth_messages.CROSS_SITE in answer.text
+    assert (await signed_in.get("/users/info")).status_code == 200
+
+
+async def test_a_page_that_does_not_exist(signed_in: AsyncClient) -> None:
+    """404 as a page for who looks, as JSON for who calls."""
+    answer = await look(signed_in, "/nowhere")
+    assert (answer.status_code, Page(answer).text(tag="h1")) == (404, messages.ERROR_TITLES[404])
+    assert (await signed_in.get("/nowhere")).json() == {"detail": base_messages.NOT_FOUND}
+    assert (await signed_in.post("/nowhere", headers=FORM)).headers["content-type"] == "application/json"
+
+
+async def test_a_failure_is_a_page_with_the_headers_of_a_page(app: FastAPI, signed_in: AsyncClient) -> None:
+    """And with the request's id, to tell somebody."""
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("secret")
+
+    answer = await look(signed_in, "/broken")
+    assert (answer.status_code, Page(answer).text(tag="h1")) == (500, messages.ERROR_TITLES[500])
+    assert answer.headers["x-request-id"] in answer.text
+    assert "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.usefixtures("redis_is_down")
+async def test_without_redis_there_is_a_page_to_try_again(signed_in: AsyncClient) -> None:
+    """503 with Retry-After, and the cookies stay."""
+    for answer in (
+        await look(signed_in, "/account"),
+        await send(signed_in, "/login", ANN),
+        await send(signed_in, "/logout"),
+    ):
+        assert (answer.status_code, Page(answer).text(tag="h1")) == (503, messages.ERROR_TITLES[503])
+        assert answer.headers["retry-after"]
+        assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/register"])
+@pytest.mark.usefixtures("redis_is_down")
+async def test_pages_for_everybody_need_no_redis(signed_in: AsyncClient, path: str) -> None:
+    """Who asks is unknown then."""
+    answer = await look(signed_in, path)
+    assert (answer.status_code, Page(answer).find(tag="form", action="/logout")) == (200, [])
+
+
+@pytest.mark.parametrize("body", [["no", "sentence"], {"detail": {"a": 1}}, {"error": "theirs"}], ids=str)
+async def test_an_error_of_another_shape_is_left_alone(app: FastAPI, signed_in: AsyncClient, body: object) -> None:
+    """An endpoint may have its own."""
+
+    @app.get("/theirs")
+    async def answer() -> JSONResponse:
+        return JSONResponse(body, 418)
+
+    answered = await look(signed_in, "/theirs")
+    assert (answered.status_code, answered.json()) == (418, body)
+
+
+async def test_data_stays_data(signed_in: AsyncClient) -> None:
+    """What is no error is not touched, whoever asks."""
+    assert (await look(signed_in, "/users/info")).json()["username"] == "ann"
+    assert (await look(signed_in, "/health")).json() == {"detail": "ok"}
