@@ -14,7 +14,17 @@ from tests.variants import EVERYTHING, VARIANTS, Variant
 
 CACHE = ROOT / ".cache"
 # Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
-KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "UV_CACHE_DIR", "SSL_CERT_FILE", "PYENV_VERSION", "XDG_CACHE_HOME")
+KEPT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "UV_CACHE_DIR",
+    "SSL_CERT_FILE",
+    "PYENV_VERSION",
+    "UV_PYTHON",
+    "XDG_CACHE_HOME",
+)
 
 
 @pytest.fixture(scope="session")

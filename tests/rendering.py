@@ -55,7 +55,7 @@ def _fast() -> Iterator[None]:
 
     with (
         mock.patch.object(copier._main.Worker, "jinja_env", property(shared)),
-        mock.patch.object(copier._main, "is_git_available", lambda: False),
+        mock.patch.object(copier._main, "is_git_available", return_value=False),
     ):
         yield
 

@@ -13,11 +13,11 @@ from tests.variants import Variant
 def test_the_suite_of_the_variant_passes(variant: Variant, project: Path, tmp_path: Path, run: Run) -> None:
     """As `make test` runs it there; no test is skipped, and none leaves a file behind."""
     copy = Path(shutil.copytree(project, tmp_path / str(variant)))
-    before = {path for path in copy.rglob("*")}
+    before = set(copy.rglob("*"))
     done = run("pytest", "-q", "-p", "no:cacheprovider", cwd=copy)
     summary = done.stdout.splitlines()[-1]
     assert re.fullmatch(r"\d{3,} passed in .*", summary), done.stdout
-    assert {path for path in copy.rglob("*")} == before
+    assert set(copy.rglob("*")) == before
 
 
 def test_the_suite_runs_in_parallel(new_project: Callable[..., Path], run: Run) -> None:

@@ -87,9 +87,7 @@ def test_messages_are_the_same_in_both_languages(rendered: Callable[[Variant], P
         assert names[0] == names[1]
 
 
-def test_ruff_finds_nothing(
-    rendered: Callable[[Variant], Path], tmp_path: Path, run: Run
-) -> None:
+def test_ruff_finds_nothing(rendered: Callable[[Variant], Path], tmp_path: Path, run: Run) -> None:
     """All variants are formatted and clean under their own rules."""
     for each in VARIANTS:
         (tmp_path / str(each)).symlink_to(rendered(each))

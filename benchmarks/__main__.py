@@ -1,0 +1,16 @@
+"""Prints the numbers that this template wants to keep: `make bench`. Nothing here is asserted."""
+
+from benchmarks import rendering, size
+
+GROUPS = (rendering, size)
+
+
+def main() -> None:
+    for group in GROUPS:
+        print(f"\n{group.__doc__.splitlines()[0]}", flush=True)
+        for name, value, goal in group.measure():
+            print(f"  {name:<58} {value:>9}  {goal}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

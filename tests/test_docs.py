@@ -1,0 +1,54 @@
+"""The generated documentation is true: what it shows is typed in and run."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def type_in(project: Path, run: Run) -> None:
+    """Do what docs/feature.md says, in its order."""
+    for language, name, text in BLOCK.findall((project / "docs" / "feature.md").read_text(encoding="utf-8")):
+        if name:
+            path = project / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for package in {parent for parent in path.relative_to(project).parents if parent.parts}:
+                (project / package / "__init__.py").touch()
+            path.write_text(text, encoding="utf-8")
+        elif language == "bash":
+            for command in text.splitlines():
+                run(*shlex.split(command), cwd=project)
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_the_example_feature_works_as_written(new_project: Callable[..., Path], run: Run, lang: str) -> None:
+    """From the model to the test: it is clean, typed, layered, migrated and passes."""
+    project = new_project(lang=lang)
+    type_in(project, run)
+    run("make", "check", cwd=project)
+    done = run("pytest", "-q", cwd=project)
+    assert re.search(r"\d{3,} passed", done.stdout)
+    assert len(list((project / "migrations" / "versions").glob("*.py"))) == 2
+
+
+def test_links_lead_somewhere(project: Path) -> None:
+    """In README.md and docs/."""
+    for path in [project / "README.md", *project.glob("docs/*.md")]:
+        for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_the_readme_shows_the_commands_of_the_makefile(project: Path) -> None:
+    """make is a convenience: each command stands in the README for those who have none."""
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    makefile = (project / "Makefile").read_text(encoding="utf-8")
+    for target, recipe in re.findall(r"^([a-z]+):.*##.*\n\t@(.+)$", makefile, re.MULTILINE):
+        if target not in {"help", "migration"}:
+            assert f"make {target}" in readme, target
+            assert recipe.replace(" $(ARGS)", "") in readme, recipe
