@@ -1,19 +1,17 @@
 """Endpoints of authentication."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from src.auth import messages
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import CurrentUser, VisitorDepends, refuse_signed_in
 from src.auth.exceptions import (
     AlreadySignedInException,
-    CrossSiteRequestException,
-    NotAuthenticatedException,
     SessionEndedException,
     SessionNotFoundException,
-    TokenExpiredException,
     TooManyPasswordsException,
     TooManyRequestsException,
     WrongCredentialsException,
@@ -21,22 +19,18 @@ from src.auth.exceptions import (
 )
 from src.auth.handler import signed_in_cookies, signed_out_cookies
 from src.auth.redirects import below_root, redirect, safe_redirect, to_login
+from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
 from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, Tokens, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.state import ClientDepends
-from src.exceptions import HttpAlreadyExistException, HttpServiceUnavailableException
+from src.exceptions import HttpAlreadyExistException
 from src.handlers import error_response
 from src.schemes import DetailResponse
 from src.utils import error_response_docs, ok_response_docs
 
-PUBLIC_ERRORS = error_response_docs(CrossSiteRequestException, HttpServiceUnavailableException)
-GUARD_ERRORS = error_response_docs(
-    NotAuthenticatedException, TokenExpiredException, CrossSiteRequestException, HttpServiceUnavailableException
-)
+SessionId = Annotated[str, Path(max_length=64)]
 
-router = APIRouter(prefix="/auth", tags=["auth"])
-guarded = APIRouter(responses=GUARD_ERRORS)
-public = APIRouter(responses=PUBLIC_ERRORS)
+router = APIRouter(prefix="/auth", tags=["auth"], responses=UNAVAILABLE)
 
 
 def add_cookies(response: Response, cookies: list[str]) -> None:
@@ -58,12 +52,14 @@ def _comes_from_form(request: Request) -> bool:
     return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
 
 
-@public.post(
+@router.post(
     "/register",
     status_code=HTTPStatus.CREATED,
     dependencies=[Depends(refuse_signed_in)],
     responses={
         **ok_response_docs(messages.REGISTERED, HTTPStatus.CREATED, UserData),
+        **CHANGING,
+        **WITH_BODY,
         **error_response_docs(
             HttpAlreadyExistException, AlreadySignedInException, TooManyRequestsException, TooManyPasswordsException
         ),
@@ -74,10 +70,12 @@ async def register(data: RegisterScheme, service: AuthServiceDepends, client: Cl
     return await service.register(data, client)
 
 
-@public.post(
+@router.post(
     "/login",
     responses={
         **ok_response_docs(messages.SIGNED_IN, model=UserData),
+        **CHANGING,
+        **WITH_BODY,
         **error_response_docs(WrongCredentialsException, TooManyRequestsException, TooManyPasswordsException),
     },
 )
@@ -90,7 +88,7 @@ async def login(
     return user
 
 
-@public.get(
+@router.get(
     "/refresh",
     status_code=HTTPStatus.SEE_OTHER,
     response_class=Response,
@@ -98,16 +96,17 @@ async def login(
         **ok_response_docs("", HTTPStatus.SEE_OTHER, None),
         **error_response_docs(SessionEndedException, TooManyRequestsException),
     },
+    # Read from the request itself: nothing that stands there is an error, what is no path of ours becomes `/`.
+    openapi_extra={"parameters": [{"name": "redirect_url", "in": "query", "schema": {"type": "string"}}]},
 )
 async def refresh_and_return(
     request: Request,
     service: AuthServiceDepends,
     client: ClientDepends,
-    visitor: VisitorDepends,
-    redirect_url: str = "",
-) -> Response:
+    visitor: VisitorDepends) -> Response:
     """Give a browser new cookies and send it back to where it was, or to sign in."""
     settings = get_auth_settings()
+    redirect_url = request.query_params.get("redirect_url")
     back = safe_redirect(redirect_url) if redirect_url else below_root(request.scope, settings.HOME)
     response: Response
     try:
@@ -122,11 +121,11 @@ async def refresh_and_return(
     return response
 
 
-@public.post(
+@router.post(
     "/refresh",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses={**error_response_docs(SessionEndedException, TooManyRequestsException)},
+    responses={**CHANGING, **error_response_docs(SessionEndedException, TooManyRequestsException)},
 )
 async def refresh(service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends) -> Response:
     """Give a client new cookies for its refresh token."""
@@ -139,7 +138,7 @@ async def refresh(service: AuthServiceDepends, client: ClientDepends, visitor: V
     return response
 
 
-@public.post("/logout", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+@router.post("/logout", status_code=HTTPStatus.NO_CONTENT, response_class=Response, responses=CHANGING)
 async def logout(request: Request, service: AuthServiceDepends, visitor: VisitorDepends) -> Response:
     """End the session and remove the cookies; a page's form is sent to sign in."""
     await service.logout(*visitor.presented())
@@ -151,7 +150,9 @@ async def logout(request: Request, service: AuthServiceDepends, visitor: Visitor
     return response
 
 
-@guarded.post("/logout-all", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+@router.post(
+    "/logout-all", status_code=HTTPStatus.NO_CONTENT, response_class=Response, responses={**GUARDED, **CHANGING}
+)
 async def logout_all(user: CurrentUser, service: AuthServiceDepends) -> Response:
     """End all sessions of the signed-in user, this one too."""
     await service.logout_all(user)
@@ -160,26 +161,29 @@ async def logout_all(user: CurrentUser, service: AuthServiceDepends) -> Response
     return response
 
 
-@guarded.get("/sessions", responses={**ok_response_docs("", model=list[SessionData])})
+@router.get("/sessions", responses={**ok_response_docs("", model=list[SessionData]), **GUARDED})
 async def find_sessions(user: CurrentUser, service: AuthServiceDepends, visitor: VisitorDepends) -> list[SessionData]:
     """List the devices that are signed in."""
     return await service.find_sessions(user, visitor.session_id)
 
 
-@guarded.delete(
+@router.delete(
     "/sessions/{session_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses={**error_response_docs(SessionNotFoundException)},
+    responses={**GUARDED, **CHANGING, **error_response_docs(SessionNotFoundException)},
 )
-async def end_session(session_id: str, user: CurrentUser, service: AuthServiceDepends) -> None:
+async def end_session(session_id: SessionId, user: CurrentUser, service: AuthServiceDepends) -> None:
     """Sign one device out."""
     await service.end_session(user, session_id)
 
 
-@guarded.post(
+@router.post(
     "/change-password",
     responses={
         **ok_response_docs(messages.PASSWORD_CHANGED),
+        **GUARDED,
+        **CHANGING,
+        **WITH_BODY,
         **error_response_docs(WrongPasswordException, TooManyRequestsException, TooManyPasswordsException),
     },
 )
@@ -193,7 +197,3 @@ async def change_password(
     """Set a new password: every other session ends, this one goes on under a new id."""
     _sign_in(response, await service.change_password(user, data, client))
     return DetailResponse(detail=messages.PASSWORD_CHANGED)
-
-
-router.include_router(public)
-router.include_router(guarded)

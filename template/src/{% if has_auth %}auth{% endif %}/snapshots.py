@@ -36,7 +36,7 @@ def _note_flush(session: Session, _: UOWTransaction) -> None:
 def _note_statement(state: ORMExecuteState) -> Result[Any] | None:
     """Add RETURNING to a statement that changes users, and hand its caller what it would have got without."""
     statement = state.statement
-    if not isinstance(statement, (Update, Delete, Insert)) or statement.table is not User.__table__:
+    if not isinstance(statement, (Update, Delete, Insert)) or statement.table != User.__table__:
         return None
     if isinstance(statement, Insert) and statement._post_values_clause is None:  # noqa: SLF001 - upsert or not
         return None
@@ -46,7 +46,7 @@ def _note_statement(state: ORMExecuteState) -> Result[Any] | None:
     for *_, user_id, is_active in frozen():
         _note(state.session, user_id, is_gone=isinstance(statement, Delete) or not is_active)
     if not returned:
-        return result
+        return getattr(result, "raw", result)  # the cursor's own result: it has no rows, but it knows how many
     width = len(frozen().keys()) - 2
     return frozen().columns(*range(width))
 

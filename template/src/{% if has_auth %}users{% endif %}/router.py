@@ -9,29 +9,23 @@ from fastapi import APIRouter, Query, Response
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import CurrentUser, Superuser
 from src.auth.exceptions import (
-    CrossSiteRequestException,
     LastSuperuserException,
-    NotAuthenticatedException,
     NotSuperuserException,
-    TokenExpiredException,
     TooManyPasswordsException,
     TooManyRequestsException,
     WrongPasswordException,
 )
 from src.auth.handler import signed_out_cookies
+from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
 from src.auth.schemes import ConfirmScheme, UserData
 from src.database.session import CommittedDbSession, DbSession
-from src.exceptions import HttpAlreadyExistException, HttpServiceUnavailableException
+from src.exceptions import HttpAlreadyExistException
 from src.users.exceptions import UserNotFoundException
 from src.users.schemes import UserChanges, UserChangesBySuperuser, UserPage, UserPageQuery
 from src.users.services import AccountServiceDepends, UserServiceDepends
 from src.utils import error_response_docs, ok_response_docs
 
-GUARD_ERRORS = error_response_docs(
-    NotAuthenticatedException, TokenExpiredException, CrossSiteRequestException, HttpServiceUnavailableException
-)
-
-router = APIRouter(prefix="/users", tags=["users"], responses=GUARD_ERRORS)
+router = APIRouter(prefix="/users", tags=["users"], responses={**UNAVAILABLE, **GUARDED})
 
 
 @router.get("/info", responses={**ok_response_docs("", model=UserData)})
@@ -41,7 +35,13 @@ async def get_own(user: CurrentUser) -> UserData:
 
 
 @router.patch(
-    "/info", responses={**ok_response_docs("", model=UserData), **error_response_docs(HttpAlreadyExistException)}
+    "/info",
+    responses={
+        **ok_response_docs("", model=UserData),
+        **CHANGING,
+        **WITH_BODY,
+        **error_response_docs(HttpAlreadyExistException),
+    },
 )
 async def change_own(
     changes: UserChanges, user: CurrentUser, service: UserServiceDepends, session: CommittedDbSession
@@ -55,6 +55,8 @@ async def change_own(
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
     responses={
+        **CHANGING,
+        **WITH_BODY,
         **error_response_docs(
             WrongPasswordException, LastSuperuserException, TooManyRequestsException, TooManyPasswordsException
         )
@@ -93,6 +95,8 @@ async def get_user(user_id: UUID, _: Superuser, service: UserServiceDepends, ses
     "/{user_id}",
     responses={
         **ok_response_docs("", model=UserData),
+        **CHANGING,
+        **WITH_BODY,
         **error_response_docs(
             NotSuperuserException, UserNotFoundException, HttpAlreadyExistException, LastSuperuserException
         ),
@@ -112,7 +116,10 @@ async def change_user(
 @router.delete(
     "/{user_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses={**error_response_docs(NotSuperuserException, UserNotFoundException, LastSuperuserException)},
+    responses={
+        **CHANGING,
+        **error_response_docs(NotSuperuserException, UserNotFoundException, LastSuperuserException),
+    },
 )
 async def delete_user(
     user_id: UUID, superuser: Superuser, service: UserServiceDepends, session: CommittedDbSession

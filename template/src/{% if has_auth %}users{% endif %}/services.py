@@ -7,7 +7,7 @@ from fastapi import Depends
 from loguru import logger
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.exceptions import LastSuperuserException
+from src.auth.exceptions import LastSuperuserException, NotAuthenticatedException
 from src.auth.managers import UserManager
 from src.auth.schemes import ConfirmScheme, UserData
 from src.auth.services import AuthServiceDepends
@@ -28,10 +28,14 @@ class UserService:
         self.manager = manager
 
     async def change_own(self, session: AsyncSession, user: UserData, changes: UserChanges) -> UserData:
-        """Change the signed-in user's own profile; another e-mail address is not verified yet."""
+        """Change the signed-in user's own profile; another e-mail address is not verified yet.
+
+        Raises:
+            NotAuthenticatedException: the user was deleted meanwhile.
+        """
         row = await self.manager.update_by_id(session, user.id, changes)
         if row is None:
-            raise UserNotFoundException
+            raise NotAuthenticatedException
         if row.email != user.email and row.is_verified:
             row = await self.manager.update_by_id(session, user.id, VerifiedUser(is_verified=False))
         return UserData.model_validate(row)

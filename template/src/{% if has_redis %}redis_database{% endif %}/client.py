@@ -6,13 +6,14 @@ from fastapi import Depends
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.requests import HTTPConnection
 
 from src.redis_database.config import RedisSettings
 
 
 def create_redis(settings: RedisSettings) -> Redis:
-    """Create a pooled client that answers or fails within about twice REDIS_TIMEOUT: one retry, no endless waiting."""
+    """Create a pooled client: a lost connection is tried once more, silence lasts no longer than REDIS_TIMEOUT."""
     pool = BlockingConnectionPool.from_url(
         settings.url,
         max_connections=settings.REDIS_POOL_SIZE,
@@ -21,7 +22,7 @@ def create_redis(settings: RedisSettings) -> Redis:
         socket_connect_timeout=settings.REDIS_TIMEOUT,
         health_check_interval=15,
         decode_responses=True,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.1), 1),
+        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.1), 1, supported_errors=(RedisConnectionError,)),
     )
     return Redis.from_pool(pool)
 

@@ -13,6 +13,7 @@ from src.auth.passwords import hash_password
 from src.auth.schemes import NewUser, UserData
 from src.auth.state import AuthState
 from src.database.session import Database
+from tests.auth.documented import refuse_undocumented
 from tests.auth.guard import restore_guard
 
 PASSWORD = "four words nobody guesses"
@@ -38,7 +39,8 @@ async def new_client(app: FastAPI) -> AsyncIterator[NewClient]:
 
         async def make(username: str | None = None, **options: Any) -> AsyncClient:
             transport = ASGITransport(app, raise_app_exceptions=False)
-            options = {"transport": transport, "base_url": "https://test", **options}
+            hooks = {"response": [refuse_undocumented]}
+            options = {"transport": transport, "base_url": "https://test", "event_hooks": hooks, **options}
             client = await stack.enter_async_context(AsyncClient(**options))
             if username:
                 assert (await login(client, username)).status_code == 200

@@ -31,7 +31,7 @@ async def rotate(sessions: SessionManager, new: NewSession, generation: int) -> 
 async def change(sessions: SessionManager, new: NewSession, **values: float) -> None:
     """Change what is stored, as the passing of time would."""
     key, field = session_key(USER), f"s:{new.session_id}"
-    stored = json.loads(await sessions._redis.hget(key, field))
+    stored = json.loads(await sessions._redis.hget(key, field) or "")
     await sessions._redis.hset(key, field, json.dumps(stored | values))
 
 

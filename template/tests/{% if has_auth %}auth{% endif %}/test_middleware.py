@@ -196,7 +196,7 @@ async def _answer() -> str:
         ("/articles/%2e%2e/users/info", 401), ("/articles/", 401),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("root_path", ["", "/api", "/articles"])
+@pytest.mark.parametrize("root_path", ["", "/api"])
 @pytest.mark.usefixtures("articles")
 async def test_public_routes_open_themselves_only(
     app: FastAPI, anonymous: AsyncClient, path: str, status: int, root_path: str

@@ -1,0 +1,154 @@
+"""Each answer that the OpenAPI document promises is met; fixtures.py sees to it that no test meets another."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient, Response
+
+from src.auth.limits import RateLimits
+from src.auth.schemes import UserData
+from src.auth.state import AuthState
+from tests.auth.documented import DOCUMENTED, Operation
+from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture
+
+NOBODY = "0198c0de-0000-7000-8000-000000000000"
+NEW = "four other words nobody guesses"
+BODIES: dict[Operation, dict[str, Any]] = {
+    ("POST", "/auth/register"): {"username": "bob", "email": "bob@example.com", "password": PASSWORD},
+    ("POST", "/auth/login"): {"username": "ann", "password": PASSWORD},
+    ("POST", "/auth/change-password"): {"current_password": PASSWORD, "new_password": NEW},
+    ("DELETE", "/users/info"): {"password": PASSWORD},
+    ("PATCH", "/users/info"): {"username": "bob"},
+    ("PATCH", "/users/{user_id}"): {"username": "bob"},
+}
+
+
+@dataclass
+class Scene:
+    """Ann is signed in, and so is a superuser."""
+
+    app: FastAPI
+    anonymous: AsyncClient
+    ann: AsyncClient
+    superuser: AsyncClient
+    user: UserData
+    new_user: NewUserFixture
+
+    async def call(self, client: AsyncClient, operation: Operation, user_id: str = "", **options: Any) -> Response:
+        method, path = operation
+        sessions = await self.app.state.auth.sessions.find_all(str(self.user.id))
+        session_id = options.pop("session_id", next(iter(sessions)))
+        url = path.format(user_id=user_id or self.user.id, session_id=session_id)
+        options.setdefault("json", BODIES.get(operation))
+        return await client.request(method, url, **options)
+
+    def allowed(self, operation: Operation) -> AsyncClient:
+        """Return the client that may do it."""
+        if operation == ("POST", "/auth/register"):
+            return self.anonymous
+        return self.superuser if operation[1] in ("/users", "/users/{user_id}") else self.ann
+
+
+@pytest.fixture
+async def scene(app: FastAPI, new_client: NewClient, new_user: NewUserFixture, ann: UserData) -> Scene:
+    await new_user("root1", is_superuser=True)
+    app.state.auth.settings.LOGIN_PAGE = ""
+    anonymous, ann_client, superuser = [await new_client(name) for name in (None, "ann", "root1")]
+    return Scene(app, anonymous, ann_client, superuser, ann, new_user)
+
+
+async def succeed(scene: Scene, operation: Operation) -> Response:
+    return await scene.call(scene.allowed(operation), operation)
+
+
+async def be_nobody(scene: Scene, operation: Operation) -> Response:
+    body = BODIES.get(operation)
+    return await scene.call(scene.anonymous, operation, json=body and body | {"password": "wrong"})
+
+
+async def be_forbidden(scene: Scene, operation: Operation) -> Response:
+    if operation[0] == "GET":
+        return await scene.call(scene.ann, operation)
+    return await scene.call(scene.allowed(operation), operation, headers={"Sec-Fetch-Site": "cross-site"})
+
+
+async def find_nothing(scene: Scene, operation: Operation) -> Response:
+    return await scene.call(scene.allowed(operation), operation, user_id=NOBODY, session_id="nothing")
+
+
+async def conflict(scene: Scene, operation: Operation) -> Response:
+    """Take a name that is taken, or delete the last superuser."""
+    client = scene.superuser if operation[0] == "DELETE" else scene.allowed(operation)
+    await scene.new_user("bob")
+    root = (await scene.superuser.get("/users/info")).json()["id"]
+    return await scene.call(client, operation, user_id=root if operation[0] == "DELETE" else "")
+
+
+async def send_too_much(scene: Scene, operation: Operation) -> Response:
+    headers = {"Content-Type": "application/json"}
+    return await scene.call(scene.allowed(operation), operation, json=None, content=b"x" * 2_000_000, headers=headers)
+
+
+async def send_nonsense(scene: Scene, operation: Operation) -> Response:
+    options: dict[str, Any] = {"json": {"x": 1}} if operation in BODIES else {"params": {"limit": "x"}}
+    return await scene.call(scene.allowed(operation), operation, user_id="x", session_id="x" * 65, **options)
+
+
+async def ask_too_often(scene: Scene, operation: Operation) -> Response:
+    auth: AuthState = scene.app.state.auth
+    names = [name for name in type(auth.settings).model_fields if name.startswith("RATE_")]
+    tight = auth.settings.model_copy(update=dict.fromkeys(names, "1/hour") | {"REFRESH_GRACE_SECONDS": 0})
+    auth.limits = RateLimits(scene.app.state.redis, tight)
+    wrong = {name: "wrong" for name in BODIES.get(operation, {}) if name.endswith("password")} | {"new_password": NEW}
+    body = {name: wrong.get(name, value) for name, value in BODIES.get(operation, {}).items()}
+    if operation[1] == "/auth/register":
+        body = BODIES[operation]
+    await scene.call(scene.allowed(operation), operation, json=body)
+    return await scene.call(scene.allowed(operation), operation, json=body)
+
+
+async def lose_redis(scene: Scene, operation: Operation) -> Response:
+    pool = scene.app.state.redis.connection_pool
+    sessions = await scene.app.state.auth.sessions.find_all(str(scene.user.id))
+    method, path = operation
+    url = path.format(user_id=scene.user.id, session_id=next(iter(sessions)))
+    port = pool.connection_kwargs["port"]
+    for wanted in (1, port):
+        pool.connection_kwargs["port"] = wanted
+        await pool.disconnect()
+        pool.reset()
+        if wanted == 1:
+            answer = await scene.allowed(operation).request(method, url, json=BODIES.get(operation))
+    return answer
+
+
+MEET: dict[int, Callable[[Scene, Operation], Awaitable[Response]]] = {
+    200: succeed,
+    201: succeed,
+    204: succeed,
+    303: succeed,
+    401: be_nobody,
+    403: be_forbidden,
+    404: find_nothing,
+    409: conflict,
+    413: send_too_much,
+    422: send_nonsense,
+    429: ask_too_often,
+    503: lose_redis,
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [(operation, status) for operation, statuses in DOCUMENTED.items() for status in sorted(statuses)],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+async def test_every_documented_answer_can_be_met(scene: Scene, operation: Operation, status: int) -> None:
+    """And errors have the one shape."""
+    answer = await MEET[status](scene, operation)
+    assert answer.status_code == status
+    if status >= 400:
+        assert set(answer.json()) <= {"detail", "code", "errors"}

@@ -1,0 +1,121 @@
+"""Passwords are hashed once, well, and off the event loop."""
+
+import asyncio
+import time
+
+import bcrypt
+import pytest
+from httpx import AsyncClient
+
+from src.auth.config import get_auth_settings
+from src.auth.exceptions import TooManyPasswordsException
+from src.auth.managers import UserManager
+from src.auth.passwords import MARK, PasswordHasher, hash_password, verify_password
+from src.auth.schemes import UserData
+from src.auth.state import AuthState
+from src.database.session import Database
+from tests.auth.fixtures import PASSWORD, NewUserFixture, login
+
+LONG = "длинная фраза из многих слов " * 4
+
+
+@pytest.fixture
+def hasher() -> PasswordHasher:
+    return PasswordHasher(cost=4, queue=2)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, LONG, "x" * 128, "пароль", "a\0b", "😀" * 12, "é"], ids=ascii)
+def test_every_password_fits(password: str) -> None:
+    """To its last character: bcrypt alone takes 72 bytes."""
+    stored = hash_password(password, 4)
+    assert verify_password(password, stored)
+    assert not verify_password(password + "x", stored)
+    assert not verify_password(password[:-1], stored)
+
+
+def test_one_password_in_two_spellings_is_one() -> None:
+    """Keyboards compose differently (Unicode NFC)."""
+    assert verify_password("cafe\u0301", hash_password("caf\u00e9", 4))
+
+
+def test_the_hash_says_how_it_was_made() -> None:
+    """And is salted."""
+    first, second = hash_password(PASSWORD, 4), hash_password(PASSWORD, 4)
+    assert first.startswith(f"{MARK}$2b$04$")
+    assert first != second
+
+
+@pytest.mark.parametrize("stored", ["", "x", "$2b$", MARK, f"{MARK}x", "$2b$04$" + "é" * 53, "$argon2id$v=19$m=1,t=1,p=1$a$b"])
+def test_a_broken_hash_matches_nothing(stored: str) -> None:
+    """And is no error."""
+    assert not verify_password(PASSWORD, stored)
+
+
+async def test_the_secret_key_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one locks nobody out."""
+    stored = hash_password(PASSWORD, 4)
+    monkeypatch.setattr(get_auth_settings(), "SECRET_KEY", None)
+    assert verify_password(PASSWORD, stored)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, LONG])
+async def test_plain_bcrypt_hashes_are_replaced_at_login(
+    anonymous: AsyncClient, new_user: NewUserFixture, database: Database, password: str
+) -> None:
+    """Those of earlier services work, once."""
+    old = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
+    user = await new_user("old", hashed_password=old)
+    assert (await login(anonymous, "old", password)).status_code == 200
+    assert (await hash_of(database, user)).startswith(MARK)
+    assert (await login(anonymous, "old", password)).status_code == 200
+
+
+async def hash_of(database: Database, user: UserData) -> str:
+    async with database.session() as session:
+        row = await UserManager().find_by_id(session, user.id)
+    assert row
+    return row.hashed_password
+
+
+async def test_another_cost_replaces_the_hash_at_login(
+    anonymous: AsyncClient, auth: AuthState, database: Database, ann: UserData
+) -> None:
+    """PASSWORD_HASH_COST reaches old accounts, too."""
+    auth.passwords = PasswordHasher(cost=5, queue=2)
+    assert (await login(anonymous)).status_code == 200
+    assert (await hash_of(database, ann)).startswith(f"{MARK}$2b$05$")
+
+
+async def test_a_queue_that_is_full_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With Retry-After; those that wait are answered."""
+    monkeypatch.setattr("src.auth.passwords._cpus", lambda: 1)
+    hasher = PasswordHasher(cost=4, queue=2)
+    answers = await asyncio.gather(*[hasher.hash(PASSWORD) for _ in range(5)], return_exceptions=True)
+    assert [isinstance(answer, TooManyPasswordsException) for answer in answers] == [False] * 3 + [True] * 2
+    assert await hasher.verify(PASSWORD, str(answers[0]))
+
+
+async def test_nobodys_password_takes_as_long_and_is_never_right() -> None:
+    """Whoever measures learns nothing of who exists."""
+    hasher = PasswordHasher(cost=8, queue=2)
+    stored = await hasher.hash(PASSWORD)
+
+    async def measure(known: str | None) -> float:
+        started = time.perf_counter()
+        assert not await hasher.verify("wrong", known)
+        return time.perf_counter() - started
+
+    known, unknown = [min([await measure(each) for _ in range(8)]) for each in (stored, None)]
+    assert 0.7 < known / unknown < 1.4
+
+
+async def test_hashing_leaves_the_event_loop_alone(hasher: PasswordHasher) -> None:
+    """Other requests go on meanwhile."""
+    slow = asyncio.gather(*[PasswordHasher(cost=11, queue=2).hash(PASSWORD) for _ in range(2)])
+    pauses = []
+    while not slow.done():
+        started = time.perf_counter()
+        await asyncio.sleep(0)
+        pauses.append(time.perf_counter() - started)
+    assert sorted(pauses)[int(len(pauses) * 0.99)] < 0.05
+    await slow

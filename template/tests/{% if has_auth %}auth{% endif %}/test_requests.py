@@ -1,0 +1,88 @@
+"""What a signed-in request costs."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio.to_thread
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from redis.asyncio import Redis
+from sqlalchemy import event
+
+from src.auth.schemes import UserData
+from src.database.session import Database
+
+
+@pytest.fixture
+async def commands(app: FastAPI) -> AsyncIterator[list[str]]:
+    """What Redis is asked, as its own MONITOR sees it on the wire."""
+    seen: list[str] = []
+    client: Redis = app.state.redis
+    async with client.monitor() as monitor:
+
+        async def listen() -> None:
+            async for line in monitor.listen():
+                seen.append(line["command"])  # noqa: PERF401 - it has to be there at once
+
+        task = asyncio.create_task(listen())
+        yield seen
+        task.cancel()
+
+
+@pytest.fixture
+def statements(database: Database) -> list[str]:
+    """What PostgreSQL is asked."""
+    seen: list[str] = []
+
+    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    return seen
+
+
+async def test_a_signed_in_get_is_one_hmget_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, signed_in: AsyncClient, commands: list[str], statements: list[str], ann: UserData
+) -> None:
+    """No SQL, no thread, no second round trip."""
+    await signed_in.get("/users/info")
+    await asyncio.sleep(0.05)
+    commands.clear()
+    statements.clear()
+    threads = threading.active_count()
+    monkeypatch.setattr(anyio.to_thread, "run_sync", None)
+    monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", None)
+    for _ in range(3):
+        assert (await signed_in.get("/users/info")).json()["id"] == str(ann.id)
+    await asyncio.sleep(0.05)
+    assert [command.split()[0] for command in commands] == ["HMGET"] * 3
+    assert (statements, threading.active_count()) == ([], threads)
+
+
+async def test_requests_of_one_moment_share_a_round_trip(signed_in: AsyncClient, commands: list[str]) -> None:
+    """Each still has its own HMGET: what is revoked shows on the next one."""
+    await signed_in.get("/users/info")
+    await asyncio.sleep(0.05)
+    commands.clear()
+    await asyncio.gather(*[signed_in.get("/users/info") for _ in range(8)])
+    await asyncio.sleep(0.05)
+    assert [command.split()[0] for command in commands] == ["HMGET"] * 8
+
+
+async def test_a_public_get_asks_nobody(signed_in: AsyncClient, commands: list[str], statements: list[str]) -> None:
+    """Even of the signed-in."""
+    await asyncio.sleep(0.05)
+    commands.clear()
+    statements.clear()
+    await signed_in.get("/health")
+    await asyncio.sleep(0.05)
+    assert (commands, statements) == ([], [])
+
+
+async def test_one_line_is_logged(signed_in: AsyncClient, logs: list[str]) -> None:
+    """At most, and it names nobody."""
+    await signed_in.get("/users/info")
+    assert len(logs) == 1

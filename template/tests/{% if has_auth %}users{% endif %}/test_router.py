@@ -1,0 +1,139 @@
+"""Users: their own profile, and what superusers do with all of them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from src.auth import messages
+from src.auth.managers import session_key
+from src.auth.schemes import UserData
+from src.auth.state import AuthState
+from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login
+
+FIELDS = {"id", "username", "email", "is_active", "is_superuser", "is_verified", "created_at", "updated_at"}
+
+
+async def test_ones_own_profile(signed_in: AsyncClient, ann: UserData) -> None:
+    """What there is to see of a user, and no more."""
+    answer = await signed_in.get("/users/info")
+    assert (answer.status_code, set(answer.json())) == (200, FIELDS)
+    assert UserData.model_validate(answer.json()) == ann
+
+
+async def test_a_profile_can_be_changed(signed_in: AsyncClient) -> None:
+    """The change is seen at once, and only what was sent is changed."""
+    answer = await signed_in.patch("/users/info", json={"username": "anna"})
+    assert (answer.status_code, answer.json()["username"]) == (200, "anna")
+    assert (await signed_in.get("/users/info")).json() == answer.json()
+    assert answer.json()["email"] == "ann@example.com"
+
+
+async def test_another_address_is_not_verified(new_user: NewUserFixture, new_client: NewClient) -> None:
+    """The same one stays as it was."""
+    await new_user("vera", is_verified=True)
+    vera = await new_client("vera")
+    answers = [await vera.patch("/users/info", json={"email": f"{name}@example.com"}) for name in ("VERA", "other")]
+    assert [answer.json()["is_verified"] for answer in answers] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"username": "BOB"}, 409), ({"email": "Bob@example.com"}, 409), ({"username": "x"}, 422), ({"username": None}, 422),
+     ({"is_superuser": True}, 422), ({"username": "admin"}, 422), ({}, 200), ({"username": "ANN"}, 200)],
+)  # fmt: skip
+async def test_a_profile_follows_the_rules_of_registration(
+    signed_in: AsyncClient, new_user: NewUserFixture, body: dict[str, Any], status: int
+) -> None:
+    """Taken, invalid, reserved; nothing to change is no error."""
+    await new_user("bob")
+    answer = await signed_in.patch("/users/info", json=body)
+    assert answer.status_code == status
+    if status == 409:
+        assert [error["field"] for error in answer.json()["errors"]] == list(body)
+
+
+async def test_an_account_is_deleted_with_its_password(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
+    """A wrong one deletes nothing; the right one ends the sessions and removes the cookies."""
+    answer = await signed_in.request("DELETE", "/users/info", json={"password": "wrong"})
+    assert answer.json()["errors"] == [{"field": "password", "message": messages.WRONG_PASSWORD}]
+    assert (await signed_in.request("DELETE", "/users/info", json={"password": PASSWORD})).status_code == 204
+    assert not signed_in.cookies
+    assert not await auth.sessions._redis.exists(session_key(str(ann.id)))
+    assert (await login(signed_in)).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_others_are_a_superusers_business(signed_in: AsyncClient, ann: UserData, method: str) -> None:
+    """Even oneself, by that way."""
+    for path in ("/users", f"/users/{ann.id}"):
+        answer = await signed_in.request(method, path, json={"is_superuser": True} if method == "PATCH" else None)
+        assert answer.status_code == (405 if path == "/users" and method != "GET" else 403)
+
+
+async def test_users_are_listed_page_by_page(superuser: AsyncClient, new_user: NewUserFixture) -> None:
+    """Each of them once, in the order of their creation."""
+    names = ["root1", *[(await new_user(f"user{number}")).username for number in range(6)]]
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        params: dict[str, Any] = {"limit": 3} | ({"after": cursor} if cursor else {})
+        page = (await superuser.get("/users", params=params)).json()
+        seen += [user["username"] for user in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == names
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [({"username": "bob"}, ["bob"]), ({"is_active": "false"}, ["bob"]), ({"is_superuser": "true"}, ["root1"]),
+     ({"email": "nobody@example.com"}, []), ({"is_active": "true", "is_superuser": "false"}, ["ann"])],
+)  # fmt: skip
+@pytest.mark.usefixtures("ann")
+async def test_users_are_filtered(
+    superuser: AsyncClient, new_user: NewUserFixture, params: dict[str, str], names: list[str]
+) -> None:
+    """By what they are."""
+    await new_user("bob", is_active=False)
+    assert [user["username"] for user in (await superuser.get("/users", params=params)).json()["items"]] == names
+
+
+@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"after": "junk"}, {"hashed_password": "x"}, {"after": "é"}])
+async def test_a_strange_page_is_422(superuser: AsyncClient, params: dict[str, Any]) -> None:
+    """Limits, cursors and filters are checked."""
+    assert (await superuser.get("/users", params=params)).status_code == 422
+
+
+async def test_a_user_is_read_changed_and_deleted(superuser: AsyncClient, ann: UserData) -> None:
+    """Then there is none of this id."""
+    path = f"/users/{ann.id}"
+    assert (await superuser.get(path)).json()["username"] == "ann"
+    changed = await superuser.patch(path, json={"is_superuser": True, "is_verified": True, "username": "anna"})
+    assert (changed.json()["is_superuser"], changed.json()["is_verified"], changed.json()["username"]) == (True, True, "anna")
+    assert (await superuser.delete(path)).status_code == 204
+    calls = [superuser.get(path), superuser.patch(path, json={"is_active": True}), superuser.delete(path)]
+    assert [answer.status_code for answer in await asyncio.gather(*calls)] == [404] * 3
+
+
+@pytest.mark.parametrize("body", [{"is_active": False}, {"is_superuser": False}, None])
+async def test_the_last_superuser_stays(superuser: AsyncClient, new_user: NewUserFixture, body: dict[str, bool] | None) -> None:
+    """An inactive one does not count; neither demoted, deactivated nor deleted, by whichever way."""
+    await new_user("off", is_superuser=True, is_active=False)
+    path = f"/users/{(await superuser.get('/users/info')).json()['id']}"
+    answer = await (superuser.patch(path, json=body) if body else superuser.delete(path))
+    assert (answer.status_code, answer.json()["detail"]) == (409, messages.LAST_SUPERUSER)
+    assert (await superuser.request("DELETE", "/users/info", json={"password": PASSWORD})).status_code == 409
+    await new_user("second", is_superuser=True)
+    assert (await (superuser.patch(path, json=body) if body else superuser.delete(path))).is_success
+
+
+async def test_two_superusers_who_demote_each_other_leave_one(new_user: NewUserFixture, new_client: NewClient) -> None:
+    """At the same moment, too."""
+    users = [await new_user(name, is_superuser=True) for name in ("one", "two")]
+    clients = [await new_client(user.username) for user in users]
+    calls = [
+        client.patch(f"/users/{user.id}", json={"is_superuser": False})
+        for client, user in zip(clients, reversed(users), strict=True)
+    ]
+    assert sorted([answer.status_code for answer in await asyncio.gather(*calls)]) in ([200, 403], [200, 409])
