@@ -20,10 +20,10 @@ from pathlib import Path
 from devtools.postgres import PostgreSQL
 from devtools.redis import Redis
 
-server = {"PostgreSQL": PostgreSQL, "Redis": Redis}[sys.argv[1]](Path(sys.argv[2]))
+server = {"PostgreSQL": PostgreSQL, "Redis": Redis}[sys.argv[1]](Path(sys.argv[2]), wanted_port=int(sys.argv[3]))
 try:
     server.start()
-    print("It is up.", flush=True)
+    print("It is up on", server.port, flush=True)
     with suppress(KeyboardInterrupt):
         signal.pause()
 finally:
@@ -37,17 +37,18 @@ def read_env(project: Path) -> dict[str, str]:
 
 
 class Server:
-    """One server, started by the project's own devtools on the port that the environment names."""
+    """One server, started by the project's own devtools, on the same port each time."""
 
-    def __init__(self, name: str, project: Path, environment: dict[str, str]) -> None:
-        self._command = ["python", "-c", KEEPER, name, str(project / "backends")]
+    def __init__(self, name: str, port: int, project: Path, environment: dict[str, str]) -> None:
+        self._command = ["python", "-c", KEEPER, name, str(project / "backends"), str(port)]
+        self._port = port
         self._project, self._environment = project, environment
         self._keeper: Service | None = None
 
     def start(self) -> None:
         if self._keeper is None:
             self._keeper = Service(self._command, self._project, self._environment)
-            self._keeper.wait_for("It is up")
+            self._keeper.wait_for(f"It is up on {self._port}")
 
     def stop(self) -> None:
         """Stop it in order: what it held is on the disk."""
@@ -92,11 +93,11 @@ class Backends:
 
     def __init__(self, project: Path, environment: dict[str, str]) -> None:
         self.project = project
-        self.variables = {"DB_PORT": str(free_port()), "REDIS_PORT": str(free_port())}
-        self.environment = {**environment, **self.variables}
         self.settings = read_env(project)
-        self.postgres = Server("PostgreSQL", project, self.environment)
-        self.redis = Server("Redis", project, self.environment)
+        self.postgres_port, self.redis_port = free_port(), free_port()
+        self.environment = {**environment, "DB_PORT": str(self.postgres_port), "REDIS_PORT": str(self.redis_port)}
+        self.postgres = Server("PostgreSQL", self.postgres_port, project, self.environment)
+        self.redis = Server("Redis", self.redis_port, project, self.environment)
 
     def start(self) -> None:
         for server in (self.postgres, self.redis):
@@ -112,15 +113,17 @@ class Backends:
 
     @contextmanager
     def redis_client(self) -> Iterator["redis.Redis[str]"]:
-        password, port = self.settings["REDIS_PASSWORD"], int(self.variables["REDIS_PORT"])
-        with redis.Redis(port=port, password=password, decode_responses=True, socket_timeout=PATIENCE) as client:
+        password = self.settings["REDIS_PASSWORD"]
+        with redis.Redis(
+            port=self.redis_port, password=password, decode_responses=True, socket_timeout=PATIENCE
+        ) as client:
             yield client
 
     async def connect(self) -> Any:
         """Open a connection to the database, of the service's user."""
         return await asyncpg.connect(
             host="127.0.0.1",
-            port=int(self.variables["DB_PORT"]),
+            port=self.postgres_port,
             user=self.settings["DB_USER"],
             password=self.settings["DB_PASSWORD"],
             database=self.settings["DB_NAME"],

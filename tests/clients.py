@@ -52,8 +52,9 @@ class Client:
         """Ask for what only the signed-in get: one round trip to Redis, none to the database."""
         return await self.get("/users/info")
 
-    async def register(self, username: str) -> httpx.Response:
-        return await self.post("/auth/register", username=username, email=f"{username}@example.com", password=PASSWORD)
+    async def register(self, username: str, mailbox: str = "") -> httpx.Response:
+        email = f"{mailbox or username}@example.com"
+        return await self.post("/auth/register", username=username, email=email, password=PASSWORD)
 
     async def login(self, username: str, password: str = PASSWORD) -> httpx.Response:
         return await self.post("/auth/login", username=username, password=password)

@@ -87,20 +87,6 @@ def backends(live_backends: Backends) -> Iterator[Backends]:
     live_backends.start()
 
 
-@pytest.fixture(scope="session")
-def live_service(live_backends: Backends) -> Iterator[LiveService]:
-    service = LiveService(live_backends, {})
-    yield service
-    service.stop()
-
-
-@pytest.fixture
-def service(backends: Backends, live_service: LiveService) -> Iterator[LiveService]:  # noqa: ARG001 - it needs them
-    """The service that most tests share: none may need it restarted."""
-    yield live_service
-    live_service.assert_log_is_clean()
-
-
 @pytest.fixture
 def new_service(backends: Backends) -> Iterator[NewService]:
     """Start a process of one's own, with settings of its own."""
@@ -114,6 +100,36 @@ def new_service(backends: Backends) -> Iterator[NewService]:
         yield start
 
 
+@pytest.fixture(scope="session")
+def live_services(live_backends: Backends) -> Iterator[NewService]:
+    """Keep a process for each combination of settings that tests share."""
+    services: dict[tuple[tuple[str, str], ...], LiveService] = {}
+
+    def get(**settings: str) -> LiveService:
+        key = tuple(settings.items())
+        if key not in services:
+            services[key] = LiveService(live_backends, settings)
+        return services[key]
+
+    yield get
+    for service in services.values():
+        assert service.stop() == 0
+
+
+@pytest.fixture
+def shared_service(backends: Backends, live_services: NewService) -> Iterator[NewService]:  # noqa: ARG001 - it needs them
+    """Get a process with these settings: no test may stop it."""
+    used: list[LiveService] = []
+
+    def get(**settings: str) -> LiveService:
+        used.append(live_services(**settings))
+        return used[-1]
+
+    yield get
+    for service in used:
+        service.assert_log_is_clean()
+
+
 @pytest.fixture
 async def new_client() -> AsyncIterator[NewClient]:
     """Make a client of a service, with cookies of its own."""
@@ -123,6 +139,12 @@ async def new_client() -> AsyncIterator[NewClient]:
             return await stack.enter_async_context(Client(service.port, **options))
 
         yield make
+
+
+@pytest.fixture
+def service(shared_service: NewService) -> LiveService:
+    """The process that most tests share."""
+    return shared_service()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def refuse_what_is_not_development(settings: Settings) -> None:
             f"ENVIRONMENT is {settings.ENVIRONMENT}: `make dev` runs with ENVIRONMENT=dev in .env only, for it migrates."
         )
     if not PostgreSQL.is_local():
-        address = PostgreSQL.configured_address()
+        address = ":".join(map(str, PostgreSQL.configured()))
         fail(
             f"The database on {address} is not on this machine: `make dev` migrates, so set DB_HOST=localhost in .env."
         )

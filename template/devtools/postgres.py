@@ -10,12 +10,13 @@ import sys
 from functools import cache
 from glob import glob
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import asyncpg
 from sqlalchemy import URL
 
-from devtools.process import Guarded, embedded_package, fail, free_port, say, wait_until, wait_until_ready
+from devtools.process import embedded_package, fail, say, wait_until
+from devtools.server import Server
 from src.database.config import get_database_settings
 
 LOCAL_FOLDERS = (
@@ -24,7 +25,6 @@ LOCAL_FOLDERS = (
     "/opt/homebrew/opt/postgresql*/bin",
     "/usr/local/opt/postgresql*/bin",
 )
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # A crash of the machine may cost a development database its last second; nothing else is lost.
 FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
@@ -67,69 +67,64 @@ async def _answers(url: URL) -> bool:
     return True
 
 
-class PostgreSQL:
-    """A server of our own on the loopback interface, its data below `folder`."""
+class PostgreSQL(Server):
+    name = "PostgreSQL"
+    variable = "DATABASE_URL"
 
-    name: ClassVar[str] = "PostgreSQL"
-    variable: ClassVar[str] = "DATABASE_URL"
-
-    def __init__(self, folder: Path) -> None:
-        settings = get_database_settings()
+    def __init__(self, folder: Path, *, wanted_port: int | None = None) -> None:
+        super().__init__(folder, wanted_port=wanted_port)
         self.binaries = _binaries()
         self.data = folder / f"postgres-{_major_version(self.binaries)}"
-        self.log = folder / "postgres.log"
-        wanted = settings.url.port if self.is_local() else None
-        self.url = settings.url.set(host="127.0.0.1", port=free_port(wanted))
-        self._server: Guarded | None = None
 
     @classmethod
-    def is_local(cls) -> bool:
-        return get_database_settings().url.host in LOOPBACK
-
-    @classmethod
-    def configured_address(cls) -> str:
+    def configured(cls) -> tuple[str, int]:
         url = get_database_settings().url
-        return f"{url.host}:{url.port or 5432}"
+        return url.host or "localhost", url.port or 5432
 
     @classmethod
     def configured_answers(cls) -> bool:
         return asyncio.run(_answers(get_database_settings().url))
 
     @property
+    def url(self) -> URL:
+        return get_database_settings().url.set(host="127.0.0.1", port=self.port)
+
+    @property
     def address(self) -> str:
         return self.url.render_as_string(hide_password=False)
 
-    def start(self) -> None:
+    def prepare(self) -> None:
         self._stop_orphan()
         if not (self.data / "PG_VERSION").exists():
             self._create()
-        self.log.touch()
-        listen = ["-h", "127.0.0.1", "-p", str(self.url.port), "-k", ""]
-        self._server = Guarded(
-            [*_run_as(), str(self.binaries / "postgres"), "-D", str(self.data), *listen, *FAST], log=self.log
-        )
-        wait_until_ready(self.name, self._server, self.log, self._is_ready)
+
+    def command(self) -> list[str]:
+        listen = ["-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
+        return [*_run_as(), str(self.binaries / "postgres"), "-D", str(self.data), *listen, *FAST]
+
+    def is_ready(self) -> bool:
+        lines = self._pid_file()
+        says_ready = [str(self.port), "ready"] == [line.strip() for line in (*lines[3:4], *lines[7:8])]
+        return says_ready and _is_postgres(int(lines[0]))  # else a server that crashed left the file
+
+    def start(self) -> None:
+        super().start()
         if not asyncio.run(_answers(self.url)):
             self.stop()
             fail(
                 f"The data in {self.data} has another user or password than .env: put them back, or remove that folder."
             )
-        say(f"PostgreSQL: {self.binaries / 'postgres'} on 127.0.0.1:{self.url.port}, data in {self.data}")
-
-    def stop(self) -> None:
-        if self._server:
-            self._server.stop()
+        say(f"PostgreSQL: {self.binaries / 'postgres'} on 127.0.0.1:{self.port}, data in {self.data}")
 
     def _create(self) -> None:
         say(f"PostgreSQL: creating {self.data}")
         shutil.rmtree(self.data, ignore_errors=True)  # what an interrupted initdb left
         self.data.mkdir(parents=True, mode=0o700)
-        password = self.data.parent / "postgres-password"
+        password = self.folder / "postgres-password"
         password.touch(mode=0o600)
         password.write_text(f"{self.url.password or 'postgres'}\n")
         _hand_over(self.data, password)
-        user = ["-U", str(self.url.username), f"--pwfile={password}", "-A", "scram-sha-256"]
-        command = [
+        initdb = [
             *_run_as(),
             str(self.binaries / "initdb"),
             "-D",
@@ -139,16 +134,12 @@ class PostgreSQL:
             "--no-locale",
             "--no-sync",
         ]
-        done = subprocess.run([*command, *user], capture_output=True, text=True, check=False)
+        user = ["-U", str(self.url.username), f"--pwfile={password}", "-A", "scram-sha-256"]
+        done = subprocess.run([*initdb, *user], capture_output=True, text=True, check=False)
         password.unlink()
         if done.returncode:
             shutil.rmtree(self.data, ignore_errors=True)
             fail(f"PostgreSQL could not create {self.data}: {done.stderr.strip()}")
-
-    def _is_ready(self) -> bool:
-        lines = self._pid_file()
-        says_ready = [str(self.url.port), "ready"] == [line.strip() for line in (*lines[3:4], *lines[7:8])]
-        return says_ready and _is_postgres(int(lines[0]))  # else a server that crashed left the file
 
     def _pid_file(self) -> list[str]:
         try:

@@ -88,19 +88,8 @@ def wait_until(is_done: Callable[[], bool], otherwise: str) -> None:
         time.sleep(POLL)
 
 
-def wait_until_ready(name: str, server: Guarded, log: Path, is_ready: Callable[[], bool]) -> None:
-    def is_ready_or_dead() -> bool:
-        return is_ready() or server.exit_code is not None
-
-    try:
-        wait_until(is_ready_or_dead, f"{name} was not ready within {START_TIMEOUT} seconds; its log is {log}.")
-    except BaseException:
-        server.stop()
-        raise
-    if server.exit_code is not None:
-        server.stop()
-        last_words = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-        fail(f"{name} did not start; its log is {log}:\n{last_words}")
+def last_words(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
 
 
 def stop_on_signals() -> None:

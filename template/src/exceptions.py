@@ -43,6 +43,11 @@ class HttpInvalidValueException(ApiError):
     detail = messages.INVALID_INPUT
 
 
+class HttpUnreadableException(ApiError):
+    status_code = HTTPStatus.BAD_REQUEST
+    detail = messages.BY_STATUS[HTTPStatus.BAD_REQUEST]
+
+
 class HttpTooLargeException(ApiError):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     detail = messages.BY_STATUS[HTTPStatus.REQUEST_ENTITY_TOO_LARGE]

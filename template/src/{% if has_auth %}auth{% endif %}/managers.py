@@ -136,7 +136,15 @@ class SessionManager:
         idle, longest = settings.REFRESH_TOKEN_EXPIRE * 60, settings.SESSION_EXPIRE * 60
         version = secrets.randbits(52)
         agent = client.agent[:LONGEST_AGENT]
-        arguments: list[str | float] = [session_id, idle, longest, settings.MAX_SESSIONS, version, agent, client.address]
+        arguments: list[str | float] = [
+            session_id,
+            idle,
+            longest,
+            settings.MAX_SESSIONS,
+            version,
+            agent,
+            client.address,
+        ]
         return NewSession(session_id, await self._create([session_key(user_id)], arguments))
 
     async def rotate(self, user_id: str, session_id: str, generation: int) -> Rotation:

@@ -100,10 +100,8 @@ async def login(
     openapi_extra={"parameters": [{"name": "redirect_url", "in": "query", "schema": {"type": "string"}}]},
 )
 async def refresh_and_return(
-    request: Request,
-    service: AuthServiceDepends,
-    client: ClientDepends,
-    visitor: VisitorDepends) -> Response:
+    request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
+) -> Response:
     """Give a browser new cookies and send it back to where it was, or to sign in."""
     settings = get_auth_settings()
     redirect_url = request.query_params.get("redirect_url")

@@ -59,7 +59,7 @@ async def change_own(
         **WITH_BODY,
         **error_response_docs(
             WrongPasswordException, LastSuperuserException, TooManyRequestsException, TooManyPasswordsException
-        )
+        ),
     },
 )
 async def delete_own(data: ConfirmScheme, user: CurrentUser, service: AccountServiceDepends) -> Response:

@@ -1,3 +1,3 @@
-from tests.database.articles import articles
+from tests.database.specimens import specimens
 
-__all__ = ["articles"]
+__all__ = ["specimens"]

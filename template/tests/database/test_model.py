@@ -3,7 +3,7 @@
 import pytest
 
 from src.database.model import plural_snake_case
-from tests.database.articles import Article, TestBase
+from tests.database.specimens import Specimen, TestBase
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,15 @@ def test_a_model_may_name_its_table() -> None:
 
 def test_constraints_have_names_of_a_convention() -> None:
     """So that migrations can drop them anywhere."""
-    assert {constraint.name for constraint in Article.metadata.tables["articles"].constraints} == {
-        "pk_articles",
-        "uq_articles_slug",
+    assert {constraint.name for constraint in Specimen.metadata.tables["specimens"].constraints} == {
+        "pk_specimens",
+        "uq_specimens_slug",
     }
 
 
 def test_columns_stand_in_a_readable_order() -> None:
     """The key first, the times last."""
-    assert Article.__table__.columns.keys() == [
+    assert Specimen.__table__.columns.keys() == [
         "id",
         "slug",
         "title",

@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.database.exceptions import UncommittedWriteError
 from src.database.session import CommittedDbSession, Database, DbSession, DbSessionDepends
-from tests.database.articles import Article, ArticleFilter, ArticleManager, NewArticle
 from tests.database.replace import replaced
+from tests.database.specimens import NewSpecimen, Specimen, SpecimenFilter, SpecimenManager
 
 Reader = Annotated[AsyncSession, DbSessionDepends().__metadata__[0]]
 
 
-async def count(database: Database, articles: ArticleManager) -> int:
+async def count(database: Database, specimens: SpecimenManager) -> int:
     async with database.session() as session:
-        return await articles.count(session)
+        return await specimens.count(session)
 
 
 async def test_a_request_has_one_session(app: FastAPI, client: AsyncClient) -> None:
@@ -54,34 +54,34 @@ async def test_no_statement_takes_no_connection(app: FastAPI, client: AsyncClien
 
 
 async def test_it_is_committed_if_any_dependency_asked_for_it(
-    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
 ) -> None:
     """The one who writes need not be the one who asks for the commit."""
 
-    @app.post("/articles", status_code=201)
+    @app.post("/specimens", status_code=201)
     async def create(session: DbSession, _: CommittedDbSession) -> None:
-        await articles.add(session, NewArticle(slug="one"))
+        await specimens.add(session, NewSpecimen(slug="one"))
 
-    assert (await client.post("/articles")).status_code == 201
-    assert await count(database, articles) == 1
+    assert (await client.post("/specimens")).status_code == 201
+    assert await count(database, specimens) == 1
 
 
 async def test_a_commit_that_fails_is_no_success(
-    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
 ) -> None:
     """The commit comes before the answer: a deferred constraint gives 409, not 201 without a row."""
     async with database.session(commit=True) as session:
-        await articles.add(session, NewArticle(slug="one"))
+        await specimens.add(session, NewSpecimen(slug="one"))
 
-    @app.post("/articles", status_code=201)
+    @app.post("/specimens", status_code=201)
     async def create(session: CommittedDbSession) -> None:
         await session.execute(text("SET CONSTRAINTS ALL DEFERRED"))
-        await articles.add(session, NewArticle(slug="one"))
+        await specimens.add(session, NewSpecimen(slug="one"))
 
-    answer = await client.post("/articles")
+    answer = await client.post("/specimens")
     assert answer.status_code == 409
     assert [error["field"] for error in answer.json()["errors"]] == ["slug"]
-    assert await count(database, articles) == 1
+    assert await count(database, specimens) == 1
 
 
 @pytest.mark.parametrize("statement", ["flush", "unflushed", "dml", "text"])
@@ -89,69 +89,69 @@ async def test_a_forgotten_commit_is_an_error(
     app: FastAPI,
     client: AsyncClient,
     database: Database,
-    articles: ArticleManager,
+    specimens: SpecimenManager,
     logs: list[str],
     statement: str,
 ) -> None:
     """A lost write is a 500 whose log names commit=True."""
 
-    @app.post("/articles", status_code=201)
+    @app.post("/specimens", status_code=201)
     async def create(session: DbSession) -> None:
         if statement == "flush":
-            await articles.add(session, NewArticle(slug="one"))
+            await specimens.add(session, NewSpecimen(slug="one"))
         elif statement == "unflushed":
-            session.add(Article(slug="one", title="one"))
+            session.add(Specimen(slug="one", title="one"))
         elif statement == "dml":
-            await articles.delete_all(session, every_row=True)
+            await specimens.delete_all(session, every_row=True)
         else:
-            await session.execute(text("DELETE FROM articles"))
+            await session.execute(text("DELETE FROM specimens"))
 
-    answer = await client.post("/articles")
+    answer = await client.post("/specimens")
     assert answer.status_code == 500
     assert "commit=True" not in answer.text
     assert "commit=True" in "".join(logs)
-    assert await count(database, articles) == 0
+    assert await count(database, specimens) == 0
 
 
-async def test_reading_needs_no_commit(app: FastAPI, client: AsyncClient, articles: ArticleManager) -> None:
+async def test_reading_needs_no_commit(app: FastAPI, client: AsyncClient, specimens: SpecimenManager) -> None:
     """A request that only reads ends without one."""
 
-    @app.get("/articles")
+    @app.get("/specimens")
     async def read(session: DbSession) -> int:
-        return await articles.count(session)
+        return await specimens.count(session)
 
-    assert (await client.get("/articles")).json() == 0
+    assert (await client.get("/specimens")).json() == 0
 
 
 async def test_an_error_undoes_what_was_written(
-    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
 ) -> None:
     """One request, one transaction: all of it or nothing."""
 
-    @app.post("/articles")
+    @app.post("/specimens")
     async def create(session: CommittedDbSession) -> None:
-        await articles.add(session, NewArticle(slug="one"))
+        await specimens.add(session, NewSpecimen(slug="one"))
         raise RuntimeError
 
-    assert (await client.post("/articles")).status_code == 500
-    assert await count(database, articles) == 0
+    assert (await client.post("/specimens")).status_code == 500
+    assert await count(database, specimens) == 0
 
 
 async def test_background_tasks_see_the_commit(
-    app: FastAPI, client: AsyncClient, database: Database, articles: ArticleManager
+    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
 ) -> None:
     """What runs after the answer finds the row."""
     seen: list[int] = []
 
     async def look() -> None:
-        seen.append(await count(database, articles))
+        seen.append(await count(database, specimens))
 
-    @app.post("/articles")
+    @app.post("/specimens")
     async def create(session: CommittedDbSession, tasks: BackgroundTasks) -> None:
-        await articles.add(session, NewArticle(slug="one"))
+        await specimens.add(session, NewSpecimen(slug="one"))
         tasks.add_task(look)
 
-    await client.post("/articles")
+    await client.post("/specimens")
     assert seen == [1]
 
 
@@ -197,27 +197,27 @@ async def test_two_isolation_levels_in_one_request_are_an_error(
     assert "isolation level must be the same" in "".join(logs)
 
 
-async def test_a_session_outside_of_requests_commits_on_request(database: Database, articles: ArticleManager) -> None:
+async def test_a_session_outside_of_requests_commits_on_request(database: Database, specimens: SpecimenManager) -> None:
     """Scripts and tasks use the same rules."""
     with pytest.raises(UncommittedWriteError):
         async with database.session() as session:
-            await articles.add(session, NewArticle(slug="lost"))
+            await specimens.add(session, NewSpecimen(slug="lost"))
     async with database.session(commit=True) as session:
-        await articles.add(session, NewArticle(slug="kept"))
-        assert await articles.exists(session, ArticleFilter(slug="kept"))
-    assert await count(database, articles) == 1
+        await specimens.add(session, NewSpecimen(slug="kept"))
+        assert await specimens.exists(session, SpecimenFilter(slug="kept"))
+    assert await count(database, specimens) == 1
 
 
-async def test_forty_requests_share_a_small_pool(app: FastAPI, client: AsyncClient, articles: ArticleManager) -> None:
+async def test_forty_requests_share_a_small_pool(app: FastAPI, client: AsyncClient, specimens: SpecimenManager) -> None:
     """A request holds one connection at most, so a pool of two serves forty at once."""
 
-    @app.get("/articles")
+    @app.get("/specimens")
     async def read(session: DbSession, other: CommittedDbSession) -> int:
-        await articles.count(other)
-        return await articles.count(session)
+        await specimens.count(other)
+        return await specimens.count(session)
 
     async with replaced(app, DB_POOL_SIZE=2, DB_MAX_OVERFLOW=0):
-        answers = await asyncio.gather(*[client.get("/articles") for _ in range(40)])
+        answers = await asyncio.gather(*[client.get("/specimens") for _ in range(40)])
     assert {answer.status_code for answer in answers} == {200}
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from src.database.config import get_database_settings
 from src.database.session import CommittedDbSession, Database, DbSession
-from tests.database.articles import ArticleManager, NewArticle
 from tests.database.replace import replaced
+from tests.database.specimens import NewSpecimen, SpecimenManager
 
 
 @pytest.fixture
@@ -47,16 +47,16 @@ Run = Callable[[str], Awaitable[Response]]
 
 
 async def test_a_taken_value_is_a_conflict_that_names_the_field(
-    app: FastAPI, client: AsyncClient, articles: ArticleManager
+    app: FastAPI, client: AsyncClient, specimens: SpecimenManager
 ) -> None:
     """409, the field, and not a word of the driver or of the value."""
 
-    @app.post("/articles", status_code=201)
+    @app.post("/specimens", status_code=201)
     async def create(session: CommittedDbSession) -> None:
-        await articles.add(session, NewArticle(slug="a-value"))
+        await specimens.add(session, NewSpecimen(slug="a-value"))
 
-    assert (await client.post("/articles")).status_code == 201
-    answer = await client.post("/articles")
+    assert (await client.post("/specimens")).status_code == 201
+    answer = await client.post("/specimens")
     assert answer.status_code == 409
     assert answer.json()["errors"][0]["field"] == "slug"
     assert "a-value" not in answer.text
@@ -66,7 +66,7 @@ async def test_a_taken_value_is_a_conflict_that_names_the_field(
 @pytest.mark.parametrize(
     ("statement", "status"),
     [
-        ("INSERT INTO articles (id, slug, views) VALUES (gen_random_uuid(), 'x', 1)", 409),
+        ("INSERT INTO specimens (id, slug, views) VALUES (gen_random_uuid(), 'x', 1)", 409),
         ("SELECT 'x'::int", 422),
         ("SELECT 1 / 0", 422),
         ("SELECT pg_terminate_backend(pg_backend_pid())", 503),
@@ -74,7 +74,7 @@ async def test_a_taken_value_is_a_conflict_that_names_the_field(
     ],
 )
 async def test_failed_statements_are_clear_answers(
-    run: Run, articles: ArticleManager, statement: str, status: int
+    run: Run, specimens: SpecimenManager, statement: str, status: int
 ) -> None:
     """Each kind of failure has its status, and none shows the driver's text."""
     answer = await run(statement)

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from devtools.process import ROOT, Failure, Guarded, free_port, is_free, wait_until, wait_until_ready
+from devtools.process import ROOT, Guarded, free_port, is_free, wait_until
 
 SLEEP = [
     sys.executable,
@@ -48,16 +46,6 @@ def test_a_guarded_command_does_not_outlive_a_killed_starter(tmp_path: Path) -> 
     starter.wait()
     wait_until(lambda: not is_running(process), "the command outlived its starter")
     assert not is_running(process)
-
-
-def test_a_server_that_ends_at_once_is_explained(tmp_path: Path) -> None:
-    """Its last words are shown, and where its log is."""
-    log = tmp_path / "server.log"
-    server = Guarded([sys.executable, "-c", "import sys; sys.exit('address in use')"], log=log)
-    with pytest.raises(Failure, match="The server did not start") as failure:
-        wait_until_ready("The server", server, log, lambda: False)
-    assert "address in use" in str(failure.value)
-    server.stop()
 
 
 def test_a_taken_port_is_noticed_and_replaced() -> None:

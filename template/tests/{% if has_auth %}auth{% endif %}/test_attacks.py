@@ -99,7 +99,9 @@ async def test_a_replay_after_the_grace_ends_the_session_for_both(
     assert before[REFRESH] not in event
 
 
-async def test_fifty_refreshes_at_once_are_fifty_successes(app: FastAPI, other_process: FastAPI, signed_in: AsyncClient) -> None:
+async def test_fifty_refreshes_at_once_are_fifty_successes(
+    app: FastAPI, other_process: FastAPI, signed_in: AsyncClient
+) -> None:
     """Across processes, and all hold the same generation."""
     token, auth = stolen(signed_in)[REFRESH], app.state.auth
     answers = await asyncio.gather(*[refresh([app, other_process][number % 2], token) for number in range(50)])
@@ -147,7 +149,9 @@ async def test_nothing_old_works_after_a_password_change(app: FastAPI, signed_in
 
 
 @pytest.mark.parametrize("deed", ["deactivation", "deletion"])
-async def test_nothing_works_after(app: FastAPI, signed_in: AsyncClient, superuser: AsyncClient, ann: UserData, deed: str) -> None:
+async def test_nothing_works_after(
+    app: FastAPI, signed_in: AsyncClient, superuser: AsyncClient, ann: UserData, deed: str
+) -> None:
     """Nor can one sign in again; activation brings no session back."""
     cookies, path = stolen(signed_in), f"/users/{ann.id}"
     body = {"is_active": False}
@@ -202,7 +206,9 @@ async def test_a_token_of_one_user_and_a_session_of_another_is_nobody(
     assert not await works(app, {ACCESS: mixed.access, REFRESH: mixed.refresh})
 
 
-async def test_cookies_planted_before_sign_in_are_replaced(app: FastAPI, signed_in: AsyncClient, new_client: NewClient) -> None:
+async def test_cookies_planted_before_sign_in_are_replaced(
+    app: FastAPI, signed_in: AsyncClient, new_client: NewClient
+) -> None:
     """Fixation: the victim gets a session that the planter does not know, and the planted one ends."""
     planted = stolen(signed_in)
     victim = await new_client()
@@ -223,14 +229,14 @@ BODIES = [
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/register", "/auth/change-password"])
-@pytest.mark.parametrize("body", BODIES, ids=lambda body: ascii(body)[2:22])
-async def test_no_body_breaks_it(signed_in: AsyncClient, path: str, body: bytes) -> None:
+async def test_no_body_breaks_it(signed_in: AsyncClient, path: str) -> None:
     """4xx, in the one shape of errors."""
     if path == "/auth/register":
         signed_in.cookies.clear()
-    answer = await signed_in.post(path, content=body, headers={"Content-Type": "application/json"})
-    assert 400 <= answer.status_code < 500
-    assert answer.json()["detail"]
+    for body in BODIES:
+        answer = await signed_in.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert 400 <= answer.status_code < 500, body[:20]
+        assert answer.json()["detail"]
 
 
 async def test_a_huge_body_is_413(anonymous: AsyncClient) -> None:
@@ -278,8 +284,9 @@ async def test_the_time_of_an_answer_tells_nothing(anonymous: AsyncClient, auth:
         assert (await login(anonymous, name, "wrong")).status_code == 401
         return time.perf_counter() - started
 
-    known, unknown = [min([await measure(name) for _ in range(6)]) for name in ("ann", "nobody")]
-    assert 0.6 < known / unknown < 1.6
+    pairs = [(await measure("ann"), await measure("nobody")) for _ in range(6)]
+    known, unknown = map(min, zip(*pairs, strict=True))
+    assert 0.5 < known / unknown < 2
 
 
 async def test_the_log_holds_no_secret(
@@ -292,7 +299,9 @@ async def test_the_log_holds_no_secret(
     body = {"username": "x\n", "email": ann.email, "password": "s3cret-word"}
     await anonymous.post("/auth/register", json=body)
     await anonymous.post("/auth/register", json=body | {"username": "bob", "password": PASSWORD})
-    await anonymous.post("/auth/register", json=body | {"username": "bob", "email": "s3cret-word@x.com", "password": NEW})
+    await anonymous.post(
+        "/auth/register", json=body | {"username": "bob", "email": "s3cret-word@x.com", "password": NEW}
+    )
     await signed_in.get("/auth/refresh?redirect_url=/s3cret-word")
     secrets += stolen(signed_in).values()
     await signed_in.post("/auth/change-password", json={"current_password": PASSWORD, "new_password": NEW})

@@ -22,7 +22,9 @@ def read(monkeypatch: pytest.MonkeyPatch, environment: str, **values: str) -> st
     return ""
 
 
-@pytest.mark.parametrize("key", ["", "short", "change-me", "x" * 64, "change-me-change-me-change-me-now", "0123456789abcdef" * 2 + "\0"[:0]])
+@pytest.mark.parametrize(
+    "key", ["", "short", "change-me", "x" * 64, "change-me-change-me-change-me-now", "0123456789abcdef" * 2 + "\0"[:0]]
+)
 def test_prod_refuses_a_key_that_is_no_secret(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     """Missing, short, an example, or one key held down; the message names it and the remedy, never the value."""
     message = read(monkeypatch, "prod", SECRET_KEY=key[:31] if key.startswith("0") else key)

@@ -87,6 +87,11 @@ async def conflict(scene: Scene, operation: Operation) -> Response:
     return await scene.call(client, operation, user_id=root if operation[0] == "DELETE" else "")
 
 
+async def send_depth(scene: Scene, operation: Operation) -> Response:
+    headers = {"Content-Type": "application/json"}
+    return await scene.call(scene.allowed(operation), operation, json=None, content=b"[" * 100_000, headers=headers)
+
+
 async def send_too_much(scene: Scene, operation: Operation) -> Response:
     headers = {"Content-Type": "application/json"}
     return await scene.call(scene.allowed(operation), operation, json=None, content=b"x" * 2_000_000, headers=headers)
@@ -97,11 +102,15 @@ async def send_nonsense(scene: Scene, operation: Operation) -> Response:
     return await scene.call(scene.allowed(operation), operation, user_id="x", session_id="x" * 65, **options)
 
 
+def limit(auth: AuthState, text: str) -> None:
+    names = [name for name in type(auth.settings).model_fields if name.startswith("RATE_")]
+    auth.limits = RateLimits(auth.sessions._redis, auth.settings.model_copy(update=dict.fromkeys(names, text)))
+
+
 async def ask_too_often(scene: Scene, operation: Operation) -> Response:
     auth: AuthState = scene.app.state.auth
-    names = [name for name in type(auth.settings).model_fields if name.startswith("RATE_")]
-    tight = auth.settings.model_copy(update=dict.fromkeys(names, "1/hour") | {"REFRESH_GRACE_SECONDS": 0})
-    auth.limits = RateLimits(scene.app.state.redis, tight)
+    limit(auth, "1/hour")
+    auth.settings.REFRESH_GRACE_SECONDS = 0
     wrong = {name: "wrong" for name in BODIES.get(operation, {}) if name.endswith("password")} | {"new_password": NEW}
     body = {name: wrong.get(name, value) for name, value in BODIES.get(operation, {}).items()}
     if operation[1] == "/auth/register":
@@ -111,6 +120,7 @@ async def ask_too_often(scene: Scene, operation: Operation) -> Response:
 
 
 async def lose_redis(scene: Scene, operation: Operation) -> Response:
+    limit(scene.app.state.auth, "9/hour")
     pool = scene.app.state.redis.connection_pool
     sessions = await scene.app.state.auth.sessions.find_all(str(scene.user.id))
     method, path = operation
@@ -130,6 +140,7 @@ MEET: dict[int, Callable[[Scene, Operation], Awaitable[Response]]] = {
     201: succeed,
     204: succeed,
     303: succeed,
+    400: send_depth,
     401: be_nobody,
     403: be_forbidden,
     404: find_nothing,

@@ -14,7 +14,9 @@ from tests.auth.fixtures import PASSWORD, NewClient, login
 def limited(auth: AuthState) -> AuthState:
     """Limits as they are by default."""
     settings = auth.settings.model_copy(
-        update={name: field.default for name, field in type(auth.settings).model_fields.items() if name.startswith("RATE_")}
+        update={
+            name: field.default for name, field in type(auth.settings).model_fields.items() if name.startswith("RATE_")
+        }
     )
     auth.limits = RateLimits(auth.sessions._redis, settings)
     return auth
@@ -80,7 +82,13 @@ async def test_a_confirmed_password_is_limited_too(limited: AuthState, signed_in
 
 @pytest.mark.parametrize(
     ("address", "key"),
-    [("10.0.0.1", "10.0.0.1"), ("2001:db8::1", "2001:db8::/64"), ("2001:db8::ffff:1", "2001:db8::/64"), ("", ""), ("x", "x")],
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("", ""),
+        ("x", "x"),
+    ],
 )
 def test_a_customer_is_one_address(address: str, key: str) -> None:
     """Of IPv6 each one has 2^64."""

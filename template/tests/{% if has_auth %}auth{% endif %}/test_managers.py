@@ -57,7 +57,9 @@ async def test_there_is_one_generation_per_grace(sessions: SessionManager, new: 
     assert await rotate(sessions, new, 2) == ("repeated", 2)
 
 
-async def test_the_replaced_token_gets_its_successor_within_the_grace(sessions: SessionManager, new: NewSession) -> None:
+async def test_the_replaced_token_gets_its_successor_within_the_grace(
+    sessions: SessionManager, new: NewSession
+) -> None:
     """Tabs, a lost answer, a retry."""
     await rotate(sessions, new, 1)
     assert await rotate(sessions, new, 1) == ("repeated", 2)

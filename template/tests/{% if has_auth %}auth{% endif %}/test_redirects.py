@@ -14,7 +14,9 @@ PIECES = ["/", "//", "\\", "/\\", "\t", "\n", "\r", "\0", " ", ".", "..", "@", "
           "／", "＼", "。", "%00", ";", "\x7f", "\xa0", "\ud800"]  # fmt: skip
 
 
-@pytest.mark.parametrize("target", ["/", "/a", "/a/b?c=d&e=%2F#f", "/a//b", "/a\\b", "/%2F%2Fevil.com", "/é", "/a?b=//c"])
+@pytest.mark.parametrize(
+    "target", ["/", "/a", "/a/b?c=d&e=%2F#f", "/a//b", "/a\\b", "/%2F%2Fevil.com", "/é", "/a?b=//c"]
+)
 def test_a_path_of_this_origin_is_kept(target: str) -> None:
     """Exactly as it is."""
     assert safe_redirect(target) == target

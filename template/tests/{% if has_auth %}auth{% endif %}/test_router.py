@@ -48,7 +48,9 @@ async def test_the_signed_in_cannot_register(signed_in: AsyncClient) -> None:
     assert (answer.status_code, answer.json()) == (409, {"detail": messages.ALREADY_SIGNED_IN})
 
 
-async def test_sign_in_ends_the_session_that_was_presented(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
+async def test_sign_in_ends_the_session_that_was_presented(
+    signed_in: AsyncClient, auth: AuthState, ann: UserData
+) -> None:
     """Nobody collects sessions, nor keeps one that somebody else knows."""
     before = set(await auth.sessions.find_all(str(ann.id)))
     await login(signed_in)
@@ -83,9 +85,7 @@ async def test_a_browser_is_sent_back_to_where_it_was(signed_in: AsyncClient) ->
     assert len(answer.headers.get_list("set-cookie")) == 2
 
 
-async def test_a_browser_without_a_session_is_sent_to_sign_in(
-    new_client: NewClient, auth: AuthState
-) -> None:
+async def test_a_browser_without_a_session_is_sent_to_sign_in(new_client: NewClient, auth: AuthState) -> None:
     """303 with the reason and the way back; without a login page a 401. The cookies are removed."""
     auth.settings.LOGIN_PAGE = get_auth_settings().LOGIN_PAGE = "/login"
     client = await new_client(headers=PAGE)
@@ -103,7 +103,9 @@ async def test_a_refresh_without_a_session_is_401(anonymous: AsyncClient) -> Non
     assert len(answer.headers.get_list("set-cookie")) == 2
 
 
-async def test_logout_ends_the_session_and_can_be_repeated(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
+async def test_logout_ends_the_session_and_can_be_repeated(
+    signed_in: AsyncClient, auth: AuthState, ann: UserData
+) -> None:
     """204 each time; the key is gone from Redis."""
     assert (await signed_in.post("/auth/logout")).status_code == 204
     assert not signed_in.cookies
@@ -129,7 +131,10 @@ async def test_devices_are_listed(signed_in: AsyncClient, new_client: NewClient)
     """With what tells them apart, the one that asks marked."""
     await new_client("ann", headers={"User-Agent": "phone"})
     devices = (await signed_in.get("/auth/sessions")).json()
-    assert {(each["user_agent"], each["current"]) for each in devices} == {("phone", False), ("python-httpx/0.28.1", True)}
+    assert {(each["user_agent"], each["current"]) for each in devices} == {
+        ("phone", False),
+        ("python-httpx/0.28.1", True),
+    }
     assert set(devices[0]) == {"id", "current", "created_at", "last_seen_at", "user_agent", "address"}
 
 
@@ -161,14 +166,18 @@ async def test_a_changed_password_ends_every_other_session(
         ({"current_password": PASSWORD, "new_password": "ann@example.com"}, "new_password"),
     ],
 )
-async def test_a_password_that_cannot_be_changed_is_422(signed_in: AsyncClient, body: dict[str, str], field: str) -> None:
+async def test_a_password_that_cannot_be_changed_is_422(
+    signed_in: AsyncClient, body: dict[str, str], field: str
+) -> None:
     """And names the field."""
     answer = await signed_in.post("/auth/change-password", json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-async def test_sessions_stand_in_redis_under_the_users_id(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
+async def test_sessions_stand_in_redis_under_the_users_id(
+    signed_in: AsyncClient, auth: AuthState, ann: UserData
+) -> None:
     """`session:{user_id}` is what the original's README looks at."""
     await signed_in.get("/users/info")
     fields = await auth.sessions._redis.hgetall(session_key(str(ann.id)))
@@ -195,5 +204,3 @@ async def test_the_oldest_session_makes_room(new_client: NewClient, auth: AuthSt
     clients = [await new_client("ann") for _ in range(3)]
     assert [(await client.get("/users/info")).status_code for client in clients] == [401, 200, 200]
     assert len(await auth.sessions.find_all(str(ann.id))) == 2
-
-

@@ -26,7 +26,11 @@ def test_a_good_name(name: str) -> None:
     assert problems(username=name) == {}
 
 
-@pytest.mark.parametrize("name", ["", "an", "x" * 33, "аnn", "ann ", "ann\n", "a n n", "ann@x", "<b>ann", "ann\0", "ａnn", "ann\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    "name",
+    ["", "an", "x" * 33, "аnn", "ann ", "ann\n", "a n n", "ann@x", "<b>ann", "ann\0", "ａnn", "ann\ud800"],
+    ids=ascii,
+)
 def test_a_name_that_could_be_mistaken_for_another(name: str) -> None:
     """No look-alikes, no spaces, no markup."""
     assert problems(username=name) == {"username": messages.NAME_INVALID}
@@ -51,7 +55,9 @@ def test_half_a_character_is_refused() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("password", ["twelve chars", "двенадцатьбб", "x" * 127 + "y", "  spaces  are  fine  ", "😀 emoji 😀 too 😀"])
+@pytest.mark.parametrize(
+    "password", ["twelve chars", "двенадцатьбб", "x" * 127 + "y", "  spaces  are  fine  ", "😀 emoji 😀 too 😀"]
+)
 def test_a_good_password(password: str) -> None:
     """Any script, any character, no rules of composition."""
     assert problems(password=password) == {}

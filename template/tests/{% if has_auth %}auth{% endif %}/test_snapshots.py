@@ -37,7 +37,9 @@ async def by_attribute(session: AsyncSession, ann: UserData) -> None:
 
 async def by_upsert(session: AsyncSession, ann: UserData) -> None:
     row = {"id": ann.id, "username": "x", "email": "x", "hashed_password": "x"}
-    await session.execute(insert(User).values(row).on_conflict_do_update(index_elements=["id"], set_={"username": "eve"}))
+    await session.execute(
+        insert(User).values(row).on_conflict_do_update(index_elements=["id"], set_={"username": "eve"})
+    )
 
 
 async def by_returning(session: AsyncSession, ann: UserData) -> None:
@@ -88,7 +90,9 @@ async def test_who_was_removed_is_signed_out(
     async with database.session(commit=True) as session:
         await REMOVALS[removal](session, ann)
     assert not await auth.sessions._redis.exists(session_key(str(ann.id)))
-    assert [(await signed_in.get("/users/info")).status_code, (await signed_in.post("/auth/refresh")).status_code] == [401] * 2
+    assert [(await signed_in.get("/users/info")).status_code, (await signed_in.post("/auth/refresh")).status_code] == [
+        401
+    ] * 2
 
 
 async def test_rows_and_counts_are_what_they_would_be(database: Database, ann: UserData) -> None:
@@ -143,7 +147,9 @@ async def test_nobody_who_is_signed_out_gets_a_key(database: Database, auth: Aut
     assert not await auth.sessions._redis.exists(session_key(str(ann.id)))
 
 
-async def test_a_change_in_sql_is_seen_after_a_while(signed_in: AsyncClient, database: Database, auth: AuthState) -> None:
+async def test_a_change_in_sql_is_seen_after_a_while(
+    signed_in: AsyncClient, database: Database, auth: AuthState
+) -> None:
     """USER_SNAPSHOT_SECONDS; with 0 at once, also where nobody asks who it is."""
     await name_of(signed_in)
     async with database.session(commit=True) as session:

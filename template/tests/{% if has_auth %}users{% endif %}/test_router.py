@@ -99,7 +99,9 @@ async def test_users_are_filtered(
     assert [user["username"] for user in (await superuser.get("/users", params=params)).json()["items"]] == names
 
 
-@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"after": "junk"}, {"hashed_password": "x"}, {"after": "é"}])
+@pytest.mark.parametrize(
+    "params", [{"limit": 0}, {"limit": 101}, {"after": "junk"}, {"hashed_password": "x"}, {"after": "é"}]
+)
 async def test_a_strange_page_is_422(superuser: AsyncClient, params: dict[str, Any]) -> None:
     """Limits, cursors and filters are checked."""
     assert (await superuser.get("/users", params=params)).status_code == 422
@@ -110,14 +112,20 @@ async def test_a_user_is_read_changed_and_deleted(superuser: AsyncClient, ann: U
     path = f"/users/{ann.id}"
     assert (await superuser.get(path)).json()["username"] == "ann"
     changed = await superuser.patch(path, json={"is_superuser": True, "is_verified": True, "username": "anna"})
-    assert (changed.json()["is_superuser"], changed.json()["is_verified"], changed.json()["username"]) == (True, True, "anna")
+    assert (changed.json()["is_superuser"], changed.json()["is_verified"], changed.json()["username"]) == (
+        True,
+        True,
+        "anna",
+    )
     assert (await superuser.delete(path)).status_code == 204
     calls = [superuser.get(path), superuser.patch(path, json={"is_active": True}), superuser.delete(path)]
     assert [answer.status_code for answer in await asyncio.gather(*calls)] == [404] * 3
 
 
 @pytest.mark.parametrize("body", [{"is_active": False}, {"is_superuser": False}, None])
-async def test_the_last_superuser_stays(superuser: AsyncClient, new_user: NewUserFixture, body: dict[str, bool] | None) -> None:
+async def test_the_last_superuser_stays(
+    superuser: AsyncClient, new_user: NewUserFixture, body: dict[str, bool] | None
+) -> None:
     """An inactive one does not count; neither demoted, deactivated nor deleted, by whichever way."""
     await new_user("off", is_superuser=True, is_active=False)
     path = f"/users/{(await superuser.get('/users/info')).json()['id']}"

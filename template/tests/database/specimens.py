@@ -18,7 +18,7 @@ class TestBase(Base):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class Article(TestBase):
+class Specimen(TestBase):
     __table_args__ = (UniqueConstraint("slug", deferrable=True, initially="IMMEDIATE"),)
 
     slug: Mapped[str]
@@ -27,26 +27,26 @@ class Article(TestBase):
     subtitle: Mapped[str | None]
 
 
-class NewArticle(BaseModel):
+class NewSpecimen(BaseModel):
     slug: str
     title: str = "A title"
     views: int = 0
 
 
-class ArticleFilter(BaseModel):
+class SpecimenFilter(BaseModel):
     slug: str | list[str] | None = None
     views: int | None = None
     subtitle: str | None = None
 
 
-class ArticleManager(BaseManager[Article]):
-    model = Article
+class SpecimenManager(BaseManager[Specimen]):
+    model = Specimen
 
 
 @pytest.fixture
-async def articles(database: Database) -> AsyncIterator[ArticleManager]:
+async def specimens(database: Database) -> AsyncIterator[SpecimenManager]:
     async with database.engine.begin() as connection:
         await connection.run_sync(TestBase.metadata.create_all)
-    yield ArticleManager()
+    yield SpecimenManager()
     async with database.engine.begin() as connection:
         await connection.run_sync(TestBase.metadata.drop_all)
