@@ -5,8 +5,8 @@ import re
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from loguru import logger
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from src.exceptions import HttpServiceUnavailableException
@@ -17,7 +17,7 @@ from src.redis_database.config import get_redis_settings
 # It answers, but takes no write for now: it is full, a replica after a failover, or part of a cluster that is not whole.
 UNABLE = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 # The same, by codes that the client knows no class for: https://redis.io/docs/latest/develop/reference/protocol-spec/
-UNABLE_CODES = re.compile(r"(^|')(MISCONF|NOREPLICAS|BUSY) ")
+UNABLE_CODES = re.compile(r"(^|['\"])(MISCONF|NOREPLICAS|BUSY) ")
 
 
 async def answer_redis_error(_: Request, error: RedisConnectionError | RedisTimeoutError) -> JSONResponse:
