@@ -152,14 +152,28 @@ MEET: dict[int, Callable[[Scene, Operation], Awaitable[Response]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("operation", "status"),
-    [(operation, status) for operation, statuses in DOCUMENTED.items() for status in sorted(statuses)],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
-)
-async def test_every_documented_answer_can_be_met(scene: Scene, operation: Operation, status: int) -> None:
-    """And errors have the one shape."""
+async def meet(scene: Scene, operation: Operation, status: int) -> None:
     answer = await MEET[status](scene, operation)
     assert answer.status_code == status
     if status >= 400:
         assert set(answer.json()) <= {"detail", "code", "errors"}
+
+
+@pytest.mark.parametrize("operation", DOCUMENTED, ids=" ".join)
+async def test_every_documented_error_can_be_met(scene: Scene, operation: Operation) -> None:
+    """Errors have the one shape, and leave everything as it was."""
+    for status in sorted(DOCUMENTED[operation] - {429}):
+        if status >= 400:
+            await meet(scene, operation, status)
+
+
+@pytest.mark.parametrize("operation", DOCUMENTED, ids=" ".join)
+async def test_every_documented_success_can_be_met(scene: Scene, operation: Operation) -> None:
+    """By whoever may."""
+    await meet(scene, operation, min(DOCUMENTED[operation]))
+
+
+@pytest.mark.parametrize("operation", [each for each in DOCUMENTED if 429 in DOCUMENTED[each]], ids=" ".join)
+async def test_every_documented_limit_can_be_met(scene: Scene, operation: Operation) -> None:
+    """By whoever asks too often."""
+    await meet(scene, operation, 429)
