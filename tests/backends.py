@@ -111,6 +111,12 @@ class Backends:
         command = ["python", "-m", "alembic", "upgrade", "head"]
         subprocess.run(command, cwd=self.project, env=self.environment, capture_output=True, check=True)
 
+    def create_superuser(self, username: str, password: str) -> None:
+        values = {"USERNAME": username, "EMAIL": f"{username}@example.com", "PASSWORD": password}
+        environment = {**self.environment, **{f"SUPERUSER_{name}": value for name, value in values.items()}}
+        command = ["python", "-m", "src.auth.superuser"]
+        subprocess.run(command, cwd=self.project, env=environment, capture_output=True, check=True)
+
     @contextmanager
     def redis_client(self) -> Iterator["redis.Redis[str]"]:
         password = self.settings["REDIS_PASSWORD"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.backends import Backends
-from tests.clients import PASSWORD, Client
+from tests.clients import PASSWORD, Client, new_name
 from tests.rendering import render
 from tests.service import READY, TIMEOUT, Service, fetch, free_port
 
@@ -157,3 +157,13 @@ async def client(service: LiveService, new_client: NewClient) -> Client:
 async def signed_in(client: Client) -> Client:
     """A client of somebody new, who is signed in."""
     return await client.sign_up()
+
+
+@pytest.fixture
+async def superuser(service: LiveService, live_backends: Backends, new_client: NewClient) -> Client:
+    """A client of a superuser, made by the command that makes them."""
+    client = await new_client(service)
+    client.username = new_name()
+    live_backends.create_superuser(client.username, PASSWORD)
+    assert (await client.login(client.username)).status_code == 200
+    return client
