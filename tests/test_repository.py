@@ -15,12 +15,16 @@ TAG = re.compile(r"{%-?\s*(\w+)")
 WIRING = {
     "template/.env.example.jinja",
     "template/.env.jinja",
+    "template/Makefile.jinja",
     "template/devtools/services.py.jinja",
     "template/docker-compose.yaml.jinja",
+    "template/migrations/versions/0001_first.py.jinja",
     "template/pyproject.toml.jinja",
     "template/src/about.py.jinja",
+    "template/src/auth/config.py.jinja",
     "template/src/health.py.jinja",
     "template/src/main.py.jinja",
+    "template/src/routers.py.jinja",
     "template/tests/conftest.py.jinja",
 }
 MOST_CONDITIONS = 6

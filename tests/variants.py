@@ -6,9 +6,16 @@ from itertools import product
 
 LANGUAGES = ("en", "ru")
 # Each state as its answers, and the words that may not be found where a switch is off.
-STATES: list[dict[str, bool]] = [{"redis": False}, {"redis": True}]
-RESIDUE = {"redis": re.compile(r"redis|valkey", re.IGNORECASE)}
-EVERYTHING = {"lang": "en", "redis": True}
+STATES: list[dict[str, bool]] = [
+    {"auth": True},
+    {"auth": False, "redis": True},
+    {"auth": False, "redis": False},
+]
+RESIDUE = {
+    "auth": re.compile(r"src.auth|jwt|bcrypt|login|password_hash|secret_key|public_routes", re.IGNORECASE),
+    "redis": re.compile(r"redis|valkey", re.IGNORECASE),
+}
+EVERYTHING = {"lang": "en", "auth": True}
 
 
 @dataclass(frozen=True)

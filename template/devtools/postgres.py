@@ -25,7 +25,7 @@ LOCAL_FOLDERS = (
     "/opt/homebrew/opt/postgresql*/bin",
     "/usr/local/opt/postgresql*/bin",
 )
-# A crash of the machine may cost a development database its last second; nothing else is lost.
+# Fast and not for production: a crash of the machine may cost the development database.
 FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
 UNSHARE = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]

@@ -12,11 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import src
 from src.config import get_settings
-from src.database.config import get_database_settings
+from src.database.config import MIGRATION_LOCK, get_database_settings
 from src.database.model import Base
 from src.log import setup_logging
-
-LOCK = 7_165_202_611  # any number will do, as long as it stays the same
 
 
 def import_models() -> None:
@@ -27,7 +25,7 @@ def import_models() -> None:
 def migrate(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
     with context.begin_transaction():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         context.run_migrations()
 
 

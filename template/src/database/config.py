@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from src.config import EXAMPLE_SECRET, EnvSettings, get_settings, load
 
 DRIVER = "postgresql+asyncpg"
+MIGRATION_LOCK = 7_165_202_611  # any number will do, as long as it stays the same
 
 
 class DatabaseSettings(EnvSettings):

@@ -32,6 +32,7 @@ def _log(reason: BaseException) -> None:
 
 def add_database(app: FastAPI) -> None:
     app.state.database = Database(get_database_settings())
+    app.state.closers = [app.state.database.close]
     app.add_exception_handler(DBAPIError, answer_database_error)  # type: ignore[arg-type]  # starlette wants Exception
     app.add_exception_handler(PoolTimeoutError, answer_database_error)  # type: ignore[arg-type]
     app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)  # type: ignore[arg-type]

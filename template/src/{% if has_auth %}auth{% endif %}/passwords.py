@@ -92,5 +92,5 @@ class PasswordHasher:
         finally:
             self._running -= 1
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -14,4 +14,5 @@ def add_auth(app: FastAPI, public_routes: Iterable[str]) -> None:
     docs = [path for path in (app.docs_url, app.redoc_url, app.openapi_url) if path]
     public = PublicRoutes([*PUBLIC_ROUTES, *docs, *public_routes], app.routes)
     app.state.auth = AuthState(get_auth_settings(), app.state.redis, public)
+    app.state.closers.append(app.state.auth.passwords.close)
     app.state.database.commit_watchers.append(watch_commits(app.state.auth.sessions))

@@ -37,7 +37,7 @@ class RedisSettings(EnvSettings):
 
     @model_validator(mode="after")
     def _refuse_example_password_in_prod(self) -> Self:
-        if get_settings().is_prod and not self.REDIS_URL and self.REDIS_PASSWORD.get_secret_value() == EXAMPLE_SECRET:
+        if get_settings().is_prod and parse_url(self.url).get("password") == EXAMPLE_SECRET:
             raise ValueError("REDIS_PASSWORD: set the password of Redis, this one is an example")
         return self
 

@@ -35,6 +35,7 @@ async def answer_redis_refusal(_: Request, error: ResponseError) -> JSONResponse
 
 def add_redis(app: FastAPI) -> None:
     app.state.redis = create_redis(get_redis_settings())
+    app.state.closers.append(app.state.redis.aclose)
     app.add_exception_handler(RedisConnectionError, answer_redis_error)  # type: ignore[arg-type]  # wants Exception
     app.add_exception_handler(RedisTimeoutError, answer_redis_error)  # type: ignore[arg-type]
     app.add_exception_handler(ResponseError, answer_redis_refusal)  # type: ignore[arg-type]

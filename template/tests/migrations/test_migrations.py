@@ -6,6 +6,7 @@ import subprocess
 import sys
 from uuid import uuid4
 
+import anyio
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -15,7 +16,7 @@ from sqlalchemy import make_url
 
 from devtools.postgres import connect, create_database
 from devtools.process import ROOT
-from src.database.config import get_database_settings
+from src.database.config import MIGRATION_LOCK, get_database_settings
 from tests.settings import forget_settings
 
 
@@ -61,6 +62,26 @@ def test_models_and_migrations_agree(config: Config) -> None:
 def test_there_is_one_head(config: Config) -> None:
     """Two heads mean that two branches were merged: uv run alembic merge heads."""
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1
+
+
+@pytest.mark.usefixtures("fresh_database")
+async def test_a_migration_waits_for_another(anyio_backend: str) -> None:
+    """While somebody holds the lock, nothing is migrated; then it goes on."""
+    connection = await connect(make_url(os.environ["DATABASE_URL"]))
+    await connection.execute("SELECT pg_advisory_lock($1::bigint)", MIGRATION_LOCK)
+    process = await anyio.open_process([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT)
+    with anyio.fail_after(30):
+        while not await connection.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ):
+            assert process.returncode is None
+            await anyio.sleep(0.01)
+    assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None
+    await connection.execute("SELECT pg_advisory_unlock($1::bigint)", MIGRATION_LOCK)
+    assert await process.wait() == 0
+    assert await connection.fetchval("SELECT count(*) FROM alembic_version") == 1
+    await connection.close()
+    await process.aclose()
 
 
 @pytest.mark.usefixtures("fresh_database")

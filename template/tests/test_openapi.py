@@ -1,0 +1,36 @@
+"""The OpenAPI document says what is answered."""
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+
+class Thing(BaseModel):
+    name: str
+
+
+async def test_invalid_requests_are_described_as_they_are_answered(app: FastAPI) -> None:
+    """No trace of the shape that FastAPI would answer by itself, however often it is asked."""
+
+    @app.post("/things")
+    async def create(thing: Thing) -> Thing:
+        return thing
+
+    for _ in range(2):
+        document = app.openapi()
+        answer = document["paths"]["/things"]["post"]["responses"]["422"]
+        assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}
+        assert "errors" in document["components"]["schemas"]["ErrorResponse"]["properties"]
+        assert "FieldError" in document["components"]["schemas"]
+        assert "HTTPValidationError" not in str(document)
+
+
+async def test_routes_that_come_later_are_described_too(app: FastAPI) -> None:
+    """The document follows the routes."""
+    app.openapi()
+
+    @app.get("/late/{number}")
+    async def late(number: int) -> int:
+        return number
+
+    assert "HTTPValidationError" not in str(app.openapi())
+    assert "/late/{number}" in app.openapi()["paths"]
