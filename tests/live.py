@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.backends import Backends
-from tests.clients import PASSWORD, Client, new_name
+from tests.clients import PASSWORD, Client
 from tests.rendering import render
 from tests.service import READY, TIMEOUT, Service, fetch, free_port
 
@@ -163,7 +163,5 @@ async def signed_in(client: Client) -> Client:
 async def superuser(service: LiveService, live_backends: Backends, new_client: NewClient) -> Client:
     """A client of a superuser, made by the command that makes them."""
     client = await new_client(service)
-    client.username = new_name()
-    live_backends.create_superuser(client.username, PASSWORD)
-    assert (await client.login(client.username)).status_code == 200
+    await client.become_superuser(live_backends)
     return client
