@@ -49,7 +49,8 @@ def test_a_copy_asks_in_english(copy: Terminal, tmp_path: Path) -> None:
     answer(terminal, "Author's e-mail", "not-an-address", ENTER)
     answer(terminal, "like ann@example.com", CLEAR, "ann@example.com", ENTER)
     answer(terminal, "PostgreSQL database", ENTER)
-    answer(terminal, "Redis", ENTER)
+    answer(terminal, "Authentication:", ENTER)
+    answer(terminal, "Pages for it", ENTER)
     terminal.expect_exact("Order Desk is ready in")
     terminal.expect_exact("make dev")
     terminal.expect(pexpect.EOF)
@@ -66,11 +67,12 @@ def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) ->
     answer(terminal, "Короткое имя", ENTER)
     for prompt in ("Что он делает", "Автор (можно", "Почта автора", "База данных PostgreSQL"):
         answer(terminal, prompt, ENTER)
-    answer(terminal, "Redis для кеширования", ENTER)
+    answer(terminal, "Аутентификация", ENTER)
+    answer(terminal, "Страницы для неё", ENTER)
     terminal.expect_exact("Щедрый Хлеб готов")
     terminal.expect(pexpect.EOF)
     recorded = answers(tmp_path / "service")
-    assert (recorded["lang"], recorded["project_slug"], recorded["redis"]) == ("ru", "shchedryy-khleb", False)
+    assert (recorded["lang"], recorded["project_slug"], recorded["auth"]) == ("ru", "shchedryy-khleb", True)
 
 
 def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> None:
@@ -78,6 +80,7 @@ def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> N
     terminal = copy("ru_RU.UTF-8")
     for prompt in ("Язык", "Название", "Короткое", "Что он", "Автор (", "Почта", "База"):
         answer(terminal, prompt, ENTER)
+    answer(terminal, "Аутентификация", "\x1b[A", ENTER)
     answer(terminal, "Redis для", "\x1b[B", ENTER)
     terminal.expect(pexpect.EOF)
     assert answers(tmp_path / "service")["redis"] is True
