@@ -1,8 +1,8 @@
 """Prints the numbers that this template wants to keep: `make bench`. Nothing here is asserted."""
 
-from benchmarks import rendering, size
+from benchmarks import rendering, requests, size
 
-GROUPS = (rendering, size)
+GROUPS = (rendering, size, requests)
 
 
 def main() -> None:

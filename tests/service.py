@@ -86,6 +86,13 @@ class Service:
             if found := re.search(pattern, line):
                 return found
 
+    def drain(self) -> str:
+        """Return what was said so far, all of it."""
+        with suppress(Empty):
+            while line := self._lines.get_nowait():
+                self.said.append(line)
+        return self.text
+
     def wait(self) -> int:
         """Wait for the end and return the exit code."""
         while (line := self._lines.get(timeout=TIMEOUT)) is not None:

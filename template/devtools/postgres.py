@@ -104,7 +104,8 @@ class PostgreSQL(Server):
 
     def is_ready(self) -> bool:
         lines = self._pid_file()
-        return [str(self.port), "ready"] == [line.strip() for line in (*lines[3:4], *lines[7:8])]
+        says_ready = [str(self.port), "ready"] == [line.strip() for line in (*lines[3:4], *lines[7:8])]
+        return says_ready and _is_postgres(int(lines[0]))  # else a server that crashed left the file
 
     def start(self) -> None:
         super().start()

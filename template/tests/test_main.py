@@ -38,7 +38,7 @@ def answers(port: int) -> bool:
 
 @pytest.mark.parametrize("command", ["src.main", "uvicorn src.main:create_app --factory --port {port}"])
 def test_it_starts_and_stops(command: str) -> None:
-    """Both ways to start it work, and SIGTERM ends it in order."""
+    """Both ways to start it work, and SIGTERM ends it in order; ours with an exit code that says so."""
     port = free_port()
     with serving(*command.format(port=port).split(), port=port) as process:
         wait_until(lambda: answers(port), "the service does not answer")
@@ -46,6 +46,7 @@ def test_it_starts_and_stops(command: str) -> None:
         _, log = process.communicate(timeout=10)
     assert "started" in log
     assert "stopped" in log
+    assert process.returncode == (0 if command == "src.main" else -signal.SIGTERM)
 
 
 def test_a_broken_setting_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

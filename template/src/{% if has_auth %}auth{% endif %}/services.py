@@ -87,8 +87,8 @@ class AuthService:
             logger.warning("sign-in failed", address=client.address)
             raise WrongCredentialsException
         await limits.check("LOGIN_ACCOUNT", name)  # of a burst, none is answered after the last allowed failure
-        await self.logout(*presented)
         tokens = await self._begin(user, client)
+        await self.logout(*presented)  # last: if Redis fails before, the client still has the session it came with
         logger.info("signed in", user=str(user.id), address=client.address)
         return UserData.model_validate(user), tokens
 

@@ -1,6 +1,7 @@
 """A PostgreSQL of our own."""
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ def test_it_keeps_its_data_and_insists_on_its_password(tmp_path: Path, monkeypat
     get_database_settings.cache_clear()
     with pytest.raises(Failure, match="another user or password"):
         PostgreSQL(tmp_path).start()
+
+
+def test_what_a_crash_left_is_not_taken_for_a_server(tmp_path: Path) -> None:
+    """The file that says `ready` stays when a server is killed."""
+    server = PostgreSQL(tmp_path)
+    server.data.mkdir()
+    nobody = subprocess.Popen("true")
+    nobody.wait()
+    (server.data / "postmaster.pid").write_text(f"{nobody.pid}\n\n\n{server.port}\n\n\n\nready   \n")
+    assert not server.is_ready()
 
 
 def test_the_configured_one_is_found() -> None:

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from src.redis_database.client import RedisClient, RedisDepends, create_redis
 from src.redis_database.config import get_redis_settings
@@ -71,3 +72,39 @@ async def test_lost_connections_are_replaced(app: FastAPI, client: AsyncClient) 
     await other.client_kill_filter(_type="normal", skipme=True)
     await other.aclose()
     assert (await client.post("/counter")).json() == 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "READONLY You can't write against a read only replica.",
+        "MISCONF Redis is configured to save, but it's currently unable to persist to disk.",
+        "CLUSTERDOWN The cluster is down",
+    ],
+)
+async def test_a_server_that_cannot_is_503(app: FastAPI, client: AsyncClient, refusal: str, logs: list[str]) -> None:
+    """Also in a pipeline, whose error repeats the command, which the log does not."""
+
+    @app.post("/refused")
+    async def refused(redis_client: RedisClient, pipelined: bool) -> None:
+        target = redis_client.pipeline(transaction=False) if pipelined else redis_client
+        await target.eval("return redis.error_reply(ARGV[1] .. ' secret')", 0, refusal)
+        if isinstance(target, Pipeline):
+            await target.execute()
+
+    for pipelined in (False, True):
+        answer = await client.post("/refused", params={"pipelined": pipelined})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "redis unavailable" in "".join(logs)
+    assert "secret" not in "".join(logs)
+
+
+async def test_a_command_that_is_wrong_is_500(app: FastAPI, client: AsyncClient) -> None:
+    """It is a fault of the program: trying again is no use."""
+
+    @app.post("/wrong")
+    async def wrong(redis_client: RedisClient) -> None:
+        await redis_client.eval("return redis.error_reply('ERR no such thing')", 0)
+
+    assert (await client.post("/wrong")).status_code == 500

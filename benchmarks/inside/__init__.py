@@ -1,0 +1,1 @@
+"""What runs in the rendered project, in its environment."""

@@ -1,0 +1,16 @@
+"""FastAPI and nothing else: what everything is compared with."""
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+app = FastAPI()
+
+
+class Answer(BaseModel):
+    detail: str
+
+
+@app.get("/health")
+@app.get("/signed-in")
+async def answer() -> Answer:
+    return Answer(detail="ok")

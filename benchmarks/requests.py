@@ -1,0 +1,181 @@
+"""Requests: CPU, logins, start and memory, against the barest that could do the same"""
+
+import asyncio
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from benchmarks.load import cpu_per_request, latencies, request
+from tests.backends import Backends
+from tests.clients import Client
+from tests.live import SETTINGS
+from tests.rendering import ROOT, render, take_snapshot
+from tests.service import free_port
+
+INSIDE = Path(__file__).parent / "inside"
+BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
+OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12"}
+ROUNDS, REQUESTS, STARTS = 5, 2000, 5
+HAMMERS, HAMMERING = 16, 6.0  # clients that do nothing but sign in, and for how many seconds
+
+Measure = Iterator[tuple[str, str, str]]
+
+
+@contextmanager
+def project_with_servers() -> Iterator[Backends]:
+    """The default project with two routes more, and its servers, for as long as it is measured."""
+    virtual = ROOT / ".cache" / "venv"
+    path = f"{virtual / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(virtual), "VIRTUAL_ENV": str(virtual), "PATH": path}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        project = render(take_snapshot(Path(name) / "template"), Path(name) / "project")
+        for script in INSIDE.glob("*.py"):
+            shutil.copy(script, project / ("src" if script.name == "routers.py" else ".") / script.name)
+        sync = ["uv", "sync", "--quiet", "--inexact", "--group", "embedded"]
+        subprocess.run(sync, cwd=project, env=environment, check=True)
+        backends = Backends(project, environment)
+        try:
+            backends.start()
+            backends.migrate()
+            yield backends
+        finally:
+            backends.stop()
+
+
+@contextmanager
+def serving(backends: Backends, command: list[str], port: int) -> Iterator[tuple[int, float]]:
+    """Run a server; yield its process id, and the seconds until it answered."""
+    environment = {**backends.environment, **SETTINGS, **OURS, "PORT": str(port)}
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=backends.project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            with suppress(URLError), urlopen(f"http://127.0.0.1:{port}/health"):
+                break
+            time.sleep(0.005)
+        yield process.pid, time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def bare(backends: Backends) -> Iterator[tuple[int, int, float]]:
+    port = free_port()
+    with serving(backends, [*BARE, "--port", str(port)], port) as (process, seconds):
+        yield process, port, seconds
+
+
+@contextmanager
+def ours(backends: Backends) -> Iterator[tuple[int, int, float]]:
+    port = free_port()
+    with serving(backends, ["python", "-m", "src.main"], port) as (process, seconds):
+        yield process, port, seconds
+
+
+def ratio(pairs: list[tuple[float, float]]) -> str:
+    return f"{statistics.median(first / second for first, second in pairs):.2f}"
+
+
+def inside(backends: Backends, script: str, *arguments: str) -> list[float]:
+    """Run a script in the project and return the numbers that it prints."""
+    environment = {**backends.environment, **SETTINGS, **OURS, "LEVEL": "INFO", "PYTHONPATH": "."}
+    command = ["python", script, *arguments]
+    done = subprocess.run(command, cwd=backends.project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [float(line) for line in done.stdout.split()]
+
+
+async def measure_cpu(backends: Backends) -> AsyncIterator[tuple[str, str, str]]:
+    with bare(backends) as (their_process, their_port, _), ours(backends) as (our_process, our_port, _):
+        async with Client(our_port) as client:
+            cookies = {name: value for name, value in (await client.sign_up()).cookies.items() if "access" in name}
+        rounds = []
+        for _ in range(ROUNDS + 1):
+            theirs = await cpu_per_request(their_process, their_port, request("/signed-in", cookies), REQUESTS)
+            guarded = await cpu_per_request(our_process, our_port, request("/signed-in", cookies), REQUESTS)
+            rounds.append(
+                (theirs, guarded, await cpu_per_request(our_process, our_port, request("/row", cookies), REQUESTS))
+            )
+    warm = rounds[1:]
+    yield "CPU of a bare route ÷ of ours, signed in", ratio([each[:2] for each in warm]), "goal ≥ 0.45"
+    yield "the same with one ORM read", ratio([each[::2] for each in warm]), "goal ≥ 0.12"
+
+
+async def hammer(port: int, username: str, end: float) -> int:
+    """Sign in again and again; return how often it went well."""
+    done = 0
+    async with Client(port, timeout=30) as client:
+        while time.monotonic() < end:
+            client.cookies.clear()
+            done += (await client.login(username)).status_code == 200
+    return done
+
+
+def p99(values: list[float]) -> float:
+    """Return the 99th percentile in milliseconds."""
+    return statistics.quantiles(values, n=100)[98] * 1000
+
+
+async def measure_logins(backends: Backends) -> AsyncIterator[tuple[str, str, str]]:
+    with ours(backends) as (_, port, _):
+        async with Client(port) as client:
+            username = (await client.sign_up()).username
+        base = p99(await latencies(port, "/health", 2))
+        rates, busy = [], []
+        for _ in range(2):
+            (possible,) = await asyncio.to_thread(inside, backends, "hashes.py", str(HAMMERING / 2))
+            started = time.monotonic()
+            hammers = [asyncio.create_task(hammer(port, username, started + HAMMERING)) for _ in range(HAMMERS)]
+            busy += await latencies(port, "/health", HAMMERING)
+            done = sum(await asyncio.gather(*hammers))
+            rates.append((done / (time.monotonic() - started), possible))
+    yield "p99 of /health under 16 logins at once, milliseconds", f"{p99(busy):.1f}", "goal ≤ 50"
+    yield "the same ÷ without them", f"{p99(busy) / base:.1f}", "goal ≤ 5, or the line above"
+    yield "logins per second ÷ bcrypt alone on all cores", ratio(rates), "goal ≥ 0.85"
+
+
+def measure_start(backends: Backends) -> Measure:
+    seconds, memory = [], []
+    for _ in range(STARTS):
+        with ours(backends) as (process, _, our_seconds):
+            our_memory = psutil.Process(process).memory_full_info().uss
+        with bare(backends) as (process, _, their_seconds):
+            memory.append((our_memory, psutil.Process(process).memory_full_info().uss))
+            seconds.append((our_seconds, their_seconds))
+    yield "start to the first 200 ÷ of bare FastAPI", ratio(seconds), "goal ≤ 2.0"
+    yield "memory when idle ÷ of bare FastAPI", ratio(memory), "goal ≤ 1.8"
+
+
+def in_one_loop(
+    measure: Callable[[Backends], AsyncIterator[tuple[str, str, str]]], backends: Backends
+) -> list[tuple[str, str, str]]:
+    async def collect() -> list[tuple[str, str, str]]:
+        return [line async for line in measure(backends)]
+
+    return asyncio.run(collect())
+
+
+def measure() -> Measure:
+    with project_with_servers() as backends:
+        yield from in_one_loop(measure_cpu, backends)
+        quiet, logged = inside(backends, "stack.py")
+        yield "CPU of the middleware stack ÷ of none, in process", f"{quiet:.2f}", "goal ≤ 1.3"
+        yield "the same with its line in the log", f"{logged:.2f}", ""
+        yield from in_one_loop(measure_logins, backends)
+        yield from measure_start(backends)
+        deep, many = inside(backends, "rows.py")
+        yield "find_page at row 950,000 of a million ÷ the first page", f"{deep:.2f}", "goal ≤ 3"
+        yield "add_all of 10,000 rows ÷ COPY", f"{many:.2f}", "goal ≤ 3.5"
