@@ -74,7 +74,7 @@ def test_paths_test_one_hidden_boolean() -> None:
     for path in TEMPLATE:
         for part in path.parts:
             if "{%" in part:
-                assert re.fullmatch(r"{% if (is|has)_\w+ %}[\w.]+{% endif %}(\.jinja)?", part), path
+                assert re.fullmatch(r"{% if (is|has)_\w+ %}[\w.-]+{% endif %}(\.jinja)?", part), path
 
 
 def test_only_files_with_jinja_end_in_jinja() -> None:
