@@ -10,7 +10,20 @@ from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
-from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Delete,
+    Select,
+    Table,
+    Update,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -54,9 +67,11 @@ class BaseManager(Generic[ModelT]):
 
     async def add_all(self, session: AsyncSession, rows: Sequence[BaseModel]) -> list[UUID]:
         """Insert many rows by one statement; return their keys in the same order."""
-        new = [{"id": new_key(), **self._all_values(row)} for row in rows]
-        if new:
-            await session.execute(insert(self.model), new)
+        columns = {name: column.key for name, column in self.model.__mapper__.columns.items()}
+        given = (self._all_values(row) for row in rows)
+        new = [{"id": new_key()} | {columns[name]: value for name, value in values.items()} for values in given]
+        if new:  # a Core statement takes half the time of the ORM's own; it wants the names of columns
+            await session.execute(insert(cast("Table", self.model.__table__)), new)
         return [row["id"] for row in new]
 
     async def find_by_id(self, session: AsyncSession, key: UUID) -> ModelT | None:

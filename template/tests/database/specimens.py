@@ -25,6 +25,7 @@ class Specimen(TestBase):
     title: Mapped[str] = mapped_column(String(50))
     views: Mapped[int] = mapped_column(default=0)
     subtitle: Mapped[str | None]
+    remark: Mapped[str | None] = mapped_column("note")
 
 
 class NewSpecimen(BaseModel):
