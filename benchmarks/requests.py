@@ -25,7 +25,7 @@ from tests.service import free_port
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
 OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12"}
-ROUNDS, REQUESTS, STARTS = 5, 2000, 5
+ROUNDS, REQUESTS, STARTS = 5, 1200, 3
 HAMMERS, HAMMERING = 16, 6.0  # clients that do nothing but sign in, and for how many seconds
 
 Measure = Iterator[tuple[str, str, str]]

@@ -1,10 +1,12 @@
 """Turns exceptions into the one JSON shape of errors."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from http.client import responses
+from typing import Any, TypeVar
 
 from asgi_correlation_id import correlation_id
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -12,6 +14,9 @@ from starlette.exceptions import HTTPException
 from src import messages
 from src.exceptions import ApiError
 from src.schemes import ErrorResponse, FieldError
+
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+PARSE_ERROR = "There was an error parsing the body"  # what FastAPI says of a body that is no text, or too deep
 
 
 def error_response(error: ApiError) -> JSONResponse:
@@ -28,10 +33,12 @@ async def answer_api_error(_: Request, error: ApiError) -> JSONResponse:
     return error_response(error)
 
 
-async def answer_http_exception(_: Request, error: HTTPException) -> JSONResponse:
+async def answer_http_exception(_: Request, error: HTTPException) -> Response:
     """Answer an `HTTPException`; one that only repeats its status gets this service's sentence for it."""
+    if error.status_code in WITHOUT_BODY:
+        return Response(status_code=error.status_code, headers=error.headers)
     detail = error.detail
-    if detail == HTTPStatus(error.status_code).phrase or error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if detail in (PARSE_ERROR, responses.get(error.status_code)):
         detail = messages.BY_STATUS.get(error.status_code, detail)
     return JSONResponse({"detail": detail}, error.status_code, error.headers)
 
@@ -58,7 +65,23 @@ async def answer_invalid_request(_: Request, error: RequestValidationError) -> J
     return JSONResponse(body.model_dump(exclude_none=True), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
+ErrorT = TypeVar("ErrorT", bound=Exception)
+INTERNAL_ERROR = 1011  # RFC 6455, 7.4.1
+
+
+def add_handler(app: FastAPI, kind: type[ErrorT], answer: Callable[[Request, ErrorT], Awaitable[Response]]) -> None:
+    """Let a function answer a kind of exception; a websocket cannot be answered, it is closed."""
+
+    async def answer_or_close(connection: Request | WebSocket, error: ErrorT) -> Response | None:
+        if isinstance(connection, WebSocket):
+            await connection.close(INTERNAL_ERROR)
+            return None
+        return await answer(connection, error)
+
+    app.add_exception_handler(kind, answer_or_close)  # type: ignore[arg-type]  # starlette wants any Exception
+
+
 def add_exception_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(ApiError, answer_api_error)  # type: ignore[arg-type]  # starlette wants Exception
-    app.add_exception_handler(HTTPException, answer_http_exception)  # type: ignore[arg-type]
-    app.add_exception_handler(RequestValidationError, answer_invalid_request)  # type: ignore[arg-type]
+    add_handler(app, ApiError, answer_api_error)
+    add_handler(app, HTTPException, answer_http_exception)
+    add_handler(app, RequestValidationError, answer_invalid_request)

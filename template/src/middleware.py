@@ -4,7 +4,9 @@ from collections.abc import Collection
 from http import HTTPStatus
 from time import perf_counter
 
+from fastapi.exceptions import ResponseValidationError
 from loguru import logger
+from pydantic import ValidationError
 from secure import (
     ContentSecurityPolicy,
     CrossOriginOpenerPolicy,
@@ -25,7 +27,8 @@ from src.handlers import error_response, unexpected_error_response
 
 QUIET_PATHS = frozenset({"/health", "/health/ready"})
 UNMATCHED = "unmatched"
-POLICY_VIOLATION = 1008
+POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+LONGEST_NUMBER = 18  # digits; a longer Content-Length is no size of anything
 
 
 class InvalidHostException(ApiError):
@@ -82,9 +85,9 @@ class ErrorMiddleware:
         except ApiError as error:
             response = error_response(error)
         except Exception as error:
-            logger.opt(exception=error).error("unexpected error")
             if started:
-                raise
+                raise  # it is too late to answer; the server ends the connection and logs why
+            _log(error)
             response = unexpected_error_response()
         else:
             return
@@ -92,6 +95,14 @@ class ErrorMiddleware:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         else:
             await response(scope, receive, send)
+
+
+def _log(error: Exception) -> None:
+    if isinstance(error, ResponseValidationError | ValidationError):  # their text repeats the values
+        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['type']}" for problem in error.errors()]
+        logger.error("unexpected error", kind=type(error).__name__, problems=problems)
+    else:
+        logger.opt(exception=error).error("unexpected error")
 
 
 class BodyLimitMiddleware:
@@ -104,7 +115,7 @@ class BodyLimitMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             announced = Headers(scope=scope).get("content-length", "0")
-            if announced.isdecimal() and int(announced) > self.limit:
+            if announced.isdecimal() and (len(announced) > LONGEST_NUMBER or int(announced) > self.limit):
                 raise HttpTooLargeException
             receive = self._counted(receive)
         await self.app(scope, receive, send)

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, WebSocket
 from httpx import AsyncClient
 from pydantic import BaseModel, Field
+from starlette.types import Message
 
 from src import messages
 from src.exceptions import HttpAlreadyExistException, HttpNotFoundException
@@ -120,3 +121,48 @@ async def test_instances_of_http_exception_work(app: FastAPI, client: AsyncClien
 
     answer = await client.get("/tea")
     assert (answer.status_code, answer.json(), answer.headers["X-Tea"]) == (418, {"detail": "I brew tea."}, "green")
+
+
+async def test_an_unknown_status_keeps_its_sentence(app: FastAPI, client: AsyncClient) -> None:
+    """460 is nobody's, but it is what was asked for."""
+
+    @app.get("/odd")
+    async def odd() -> None:
+        raise HTTPException(460, "Odd.")
+
+    answer = await client.get("/odd")
+    assert (answer.status_code, answer.json()) == (460, {"detail": "Odd."})
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_some_statuses_have_no_body(app: FastAPI, client: AsyncClient, status: int) -> None:
+    """RFC 9110, 6.4.1."""
+
+    @app.get("/empty")
+    async def empty() -> None:
+        raise HTTPException(status)
+
+    answer = await client.get("/empty")
+    assert (answer.status_code, answer.content) == (status, b"")
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+async def test_an_error_closes_a_websocket(app: FastAPI, is_accepted: bool) -> None:
+    """There is nobody to answer: before and after it was accepted."""
+    sent: list[Message] = []
+
+    @app.websocket("/ws")
+    async def fail(socket: WebSocket) -> None:
+        if is_accepted:
+            await socket.accept()
+        raise HttpNotFoundException
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    await app({"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}, receive, send)
+    assert sent[-1]["type"] == "websocket.close"
+    assert sent[-1]["code"] == 1011

@@ -38,6 +38,18 @@ async def test_an_unexpected_error_is_a_500_with_the_request_id(client: AsyncCli
     assert "the reason" in errors[0]
 
 
+async def test_a_broken_response_does_not_show_its_values(app: FastAPI, client: AsyncClient, logs: list[str]) -> None:
+    """The log names the field, which may be a password, and what is wrong with it."""
+
+    @app.get("/wrong")
+    async def wrong() -> dict[str, int]:
+        return {"password": "s3cret"}  # type: ignore[dict-item]
+
+    assert (await client.get("/wrong")).status_code == 500
+    assert "password: int_parsing" in "".join(logs)
+    assert "s3cret" not in "".join(logs)
+
+
 async def test_a_request_id_of_a_proxy_is_kept(client: AsyncClient) -> None:
     """One id through all services."""
     number = uuid4().hex
@@ -77,9 +89,25 @@ async def test_data_carries_strict_security_headers(client: AsyncClient) -> None
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-async def test_errors_carry_them_too(client: AsyncClient) -> None:
+@pytest.mark.usefixtures("boom")
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/nowhere", {}, 404),
+        ("POST", "/health", {}, 405),
+        ("GET", "/boom/x", {}, 500),
+        ("POST", "/health", {"Content-Length": "9" * 12}, 413),
+        ("POST", "/health", {"Content-Length": "9" * 5000}, 413),
+    ],
+)
+async def test_errors_carry_them_too(
+    client: AsyncClient, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
     """Every response does."""
-    assert "Content-Security-Policy" in (await client.get("/nowhere")).headers
+    answer = await client.request(method, path, headers=headers)
+    assert answer.status_code == status
+    assert "Content-Security-Policy" in answer.headers
+    assert "X-Request-ID" in answer.headers
 
 
 async def test_pages_may_load_their_own_files_only(app: FastAPI, client: AsyncClient) -> None:
@@ -163,6 +191,9 @@ async def test_other_sites_may_call_only_where_they_are_listed(monkeypatch: pyte
         for origin, allowed in (("https://a.example", "https://a.example"), ("https://b.example", None)):
             answer = await client.get("/health", headers={"Origin": origin})
             assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        answer = await client.get("/nowhere", headers={"Origin": "https://a.example"})
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+        assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-ID"
 
 
 async def test_an_error_after_the_first_byte_ends_the_connection(app: FastAPI) -> None:

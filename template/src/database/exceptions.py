@@ -20,8 +20,8 @@ from src.schemes import FieldError
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNIQUE_VIOLATION = "23505"
-CONFLICTS = ("23", "42P17")
-INVALID_VALUES = ("22",)
+CONFLICTS = ("23",)
+INVALID_VALUES = ("22", "23502", "23514")  # of a wrong form, missing, or outside of what a check allows
 TRY_AGAIN = ("08", "40", "53", "55P03", "57")
 
 
@@ -72,10 +72,10 @@ def as_api_error(error: DBAPIError | PoolTimeoutError) -> ApiError | None:
     state = getattr(error.orig, "sqlstate", None) or ""
     if state == UNIQUE_VIOLATION:
         return HttpAlreadyExistException(errors=_taken_fields(error))
-    if state.startswith(CONFLICTS):
-        return HttpConflictException()
     if state.startswith(INVALID_VALUES):
         return HttpInvalidValueException()
+    if state.startswith(CONFLICTS):
+        return HttpConflictException()
     return DatabaseUnavailableError() if state.startswith(TRY_AGAIN) else None
 
 

@@ -20,6 +20,8 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
+    or_,
     select,
     tuple_,
     update,
@@ -110,14 +112,18 @@ class BaseManager(Generic[ModelT]):
         Raises:
             InvalidCursorException: `after` does not come from a page of this order.
             UnsortableColumnError: the column to order by may be NULL.
+            ValueError: `limit` is below 1.
         """
+        if limit < 1:
+            raise ValueError("A page has at least one row: limit must be 1 or more.")
         column, key = self._column(order_by), self.model.id
         if column.expression.nullable:
             raise UnsortableColumnError(order_by)
         query = self._select(filters)
         if after is not None:
             position = tuple_(column, key)
-            reached = tuple_(*self._decode_cursor(after, order_by))
+            value, last = self._decode_cursor(after, order_by)
+            reached = tuple_(literal(value, column.type), literal(last, key.type))
             query = query.where(position < reached if descending else position > reached)
         order = (column.desc(), key.desc()) if descending else (column.asc(), key.asc())
         rows = (await session.scalars(query.order_by(*order).limit(limit + 1))).all()
@@ -148,10 +154,10 @@ class BaseManager(Generic[ModelT]):
         Raises:
             EmptyFilterError: nothing is filtered and `every_row` was not asked for.
         """
-        statement = (
-            update(self.model).where(*self._conditions_for_write(filters, every_row)).values(self._values(values))
-        )
-        return await _rows(session, statement)
+        conditions, changes = self._conditions_for_write(filters, every_row), self._values(values)
+        if not changes:
+            return 0
+        return await _rows(session, update(self.model).where(*conditions).values(changes))
 
     async def delete_by_id(self, session: AsyncSession, key: UUID) -> bool:
         """Delete one row; False: there was no such row."""
@@ -169,9 +175,15 @@ class BaseManager(Generic[ModelT]):
         return await _rows(session, statement)
 
     async def upsert(self, session: AsyncSession, values: BaseModel, *, conflict_on: Sequence[str]) -> ModelT:
-        """Insert a row, or change the one that has the same values in the unique columns `conflict_on`."""
-        new = self._all_values(values)
-        changes = {name: value for name, value in new.items() if name not in conflict_on} | {"updated_at": func.now()}
+        """Insert a row, or change the one that has the same values in the unique columns `conflict_on`.
+
+        Its key and `created_at` stay; of the values only those that were set are changed.
+        """
+        if not conflict_on:
+            raise ValueError("Name the unique columns by which a row is recognised in conflict_on.")
+        new, kept = self._all_values(values), {*conflict_on, "id", "created_at"}
+        given = {name: value for name, value in self._values(values).items() if name not in kept}
+        changes = {self._column(name).expression: value for name, value in {"updated_at": func.now(), **given}.items()}
         targets = [self._column(name) for name in conflict_on]
         statement = (
             pg_insert(self.model)
@@ -233,4 +245,8 @@ def _encode_cursor(row: Base, order_by: str) -> str:
 
 
 def _matches(column: InstrumentedAttribute[Any], value: Any) -> ColumnElement[bool]:
-    return column.in_(value) if isinstance(value, (list, tuple, set, frozenset)) else column == value
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        is_equal: ColumnElement[bool] = column == value
+        return is_equal
+    members = column.in_([member for member in value if member is not None])
+    return or_(members, column.is_(None)) if None in value else members

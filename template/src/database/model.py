@@ -34,6 +34,8 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 - SQLAlchemy reads it as declared
 
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 - a changed row knows its `updated_at` after the flush
+
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_key, sort_order=-1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=998)
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now(), sort_order=999)

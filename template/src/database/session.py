@@ -1,5 +1,6 @@
 """One request, one session, one transaction: this module alone commits and rolls back."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
@@ -20,7 +21,7 @@ from src.database.config import DatabaseSettings
 from src.database.exceptions import DatabaseUnavailableError, IsolationLevelError, UncommittedWriteError
 from src.database.log import log_statements
 
-WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE")
+WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
 
 
 # What has to happen around a commit: entered when everything is flushed, left when it is committed.
@@ -33,7 +34,12 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         self.engine = _create_engine(settings)
         self.commit_watchers: list[CommitWatcher] = []
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=WatchedSession)
+        self._sessions = async_sessionmaker(
+            self.engine,
+            expire_on_commit=False,
+            sync_session_class=WatchedSession,
+            close_resets_only=False,  # whoever uses a session after its request gets an error, not a lost write
+        )
 
     @asynccontextmanager
     async def session(self, *, commit: bool = False) -> AsyncIterator[AsyncSession]:
@@ -81,9 +87,14 @@ def _note_flush(session: Session, _: UOWTransaction) -> None:
 @event.listens_for(WatchedSession, "do_orm_execute")
 def _note_statement(state: ORMExecuteState) -> None:
     statement = state.statement
-    text = statement.text.lstrip().upper() if isinstance(statement, TextClause) else ""
-    if statement.is_dml or text.startswith(WRITES):
+    if statement.is_dml or (isinstance(statement, TextClause) and WRITES.search(statement.text)):
         state.session.info["wrote"] = True
+
+
+@event.listens_for(WatchedSession, "after_commit")
+@event.listens_for(WatchedSession, "after_rollback")
+def _forget(session: Session) -> None:
+    session.info["wrote"] = False
 
 
 def _has_written(session: AsyncSession) -> bool:

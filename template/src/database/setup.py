@@ -9,7 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from src.database.config import get_database_settings
 from src.database.exceptions import DatabaseUnavailableError, as_api_error
 from src.database.session import Database
-from src.handlers import error_response
+from src.handlers import add_handler, error_response
 
 
 async def answer_database_error(_: Request, error: DBAPIError | PoolTimeoutError) -> JSONResponse:
@@ -33,6 +33,6 @@ def _log(reason: BaseException) -> None:
 def add_database(app: FastAPI) -> None:
     app.state.database = Database(get_database_settings())
     app.state.closers = [app.state.database.close]
-    app.add_exception_handler(DBAPIError, answer_database_error)  # type: ignore[arg-type]  # starlette wants Exception
-    app.add_exception_handler(PoolTimeoutError, answer_database_error)  # type: ignore[arg-type]
-    app.add_exception_handler(DatabaseUnavailableError, answer_unavailable)  # type: ignore[arg-type]
+    add_handler(app, DBAPIError, answer_database_error)
+    add_handler(app, PoolTimeoutError, answer_database_error)
+    add_handler(app, DatabaseUnavailableError, answer_unavailable)

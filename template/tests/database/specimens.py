@@ -1,15 +1,23 @@
 """A model that only tests know; its table comes and goes with the test."""
 
 from collections.abc import AsyncIterator
+from datetime import date
+from decimal import Decimal
+from enum import Enum
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import MetaData, String, UniqueConstraint
+from sqlalchemy import MetaData, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database.manager import BaseManager
 from src.database.model import NAMING_CONVENTION, Base
 from src.database.session import Database
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
 
 
 class TestBase(Base):
@@ -26,6 +34,9 @@ class Specimen(TestBase):
     views: Mapped[int] = mapped_column(default=0)
     subtitle: Mapped[str | None]
     remark: Mapped[str | None] = mapped_column("note")
+    colour: Mapped[Colour] = mapped_column(default=Colour.RED)
+    price: Mapped[Decimal] = mapped_column(Numeric(8, 2), default=Decimal("1.50"))
+    day: Mapped[date] = mapped_column(default=date(2026, 1, 2))
 
 
 class NewSpecimen(BaseModel):
@@ -37,7 +48,7 @@ class NewSpecimen(BaseModel):
 class SpecimenFilter(BaseModel):
     slug: str | list[str] | None = None
     views: int | None = None
-    subtitle: str | None = None
+    subtitle: str | list[str | None] | None = None
 
 
 class SpecimenManager(BaseManager[Specimen]):

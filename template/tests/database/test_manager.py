@@ -98,6 +98,7 @@ async def test_find_one_by_compares_the_fields_that_were_set(specimens: Specimen
         (SpecimenFilter(subtitle=None), 5),
         (SpecimenFilter(views=1), 2),
         (SpecimenFilter(slug=[]), 0),
+        (SpecimenFilter(subtitle=[None, "x"]), 5),
         (SpecimenFilter(), 5),
         (None, 5),
     ],
@@ -123,16 +124,16 @@ async def test_an_unknown_column_is_a_clear_error(specimens: SpecimenManager, se
     """The message names the model, the field and the columns there are."""
 
     class Wrong(BaseModel):
-        colour: str = "red"
+        flavour: str = "sweet"
 
-    with pytest.raises(UnknownColumnError, match=r"Specimen has no column colour; it has id, .*slug"):
-        await specimens.find_all(session, Wrong(colour="red"))
-    with pytest.raises(UnknownColumnError, match="no column colour"):
-        await specimens.find_all(session, order_by="colour")
+    with pytest.raises(UnknownColumnError, match=r"Specimen has no column flavour; it has id, .*slug"):
+        await specimens.find_all(session, Wrong(flavour="sweet"))
+    with pytest.raises(UnknownColumnError, match="no column flavour"):
+        await specimens.find_all(session, order_by="flavour")
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("order_by", ["id", "views", "slug", "created_at"])
+@pytest.mark.parametrize("order_by", ["id", "views", "slug", "created_at", "colour", "price", "day"])
 async def test_pages_show_each_row_once(
     specimens: SpecimenManager, session: AsyncSession, order_by: str, descending: bool
 ) -> None:
@@ -148,6 +149,13 @@ async def test_pages_show_each_row_once(
     keys = [(getattr(specimen, order_by), specimen.id) for specimen in seen]
     assert len(seen) == 20
     assert keys == sorted(set(keys), reverse=descending)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+async def test_a_page_has_at_least_one_row(specimens: SpecimenManager, session: AsyncSession, limit: int) -> None:
+    """A limit that makes no sense is an error of the caller's."""
+    with pytest.raises(ValueError, match="1 or more"):
+        await specimens.find_page(session, limit=limit)
 
 
 async def test_pages_respect_filters(specimens: SpecimenManager, session: AsyncSession) -> None:
@@ -254,6 +262,40 @@ async def test_delete_by_id_says_whether_there_was_a_row(specimens: SpecimenMana
     specimen = await specimens.add(session, NewSpecimen(slug="one"))
     assert await specimens.delete_by_id(session, specimen.id)
     assert not await specimens.delete_by_id(session, specimen.id)
+
+
+async def test_nothing_to_change_changes_nothing(specimens: SpecimenManager, database: Database) -> None:
+    """An empty change does not even move updated_at."""
+    async with database.session(commit=True) as session:
+        before = await specimens.add(session, NewSpecimen(slug="one"))
+    async with database.session(commit=True) as session:
+        assert await specimens.update_all(session, SpecimenFilter(), every_row=True) == 0
+        after = await specimens.find_by_id(session, before.id)
+    assert after
+    assert after.updated_at == before.updated_at
+
+
+async def test_a_changed_row_knows_its_time_after_the_flush(specimens: SpecimenManager, session: AsyncSession) -> None:
+    """An attribute set by hand can be answered with at once."""
+    specimen = await specimens.add(session, NewSpecimen(slug="one"))
+    specimen.title = "new"
+    await session.flush()
+    assert specimen.updated_at >= specimen.created_at
+
+
+async def test_upsert_keeps_what_was_not_set(specimens: SpecimenManager, session: AsyncSession) -> None:
+    """Defaults of the scheme belong to a new row only."""
+    await session.execute(text("ALTER TABLE specimens DROP CONSTRAINT uq_specimens_slug"))
+    await session.execute(text("CREATE UNIQUE INDEX one_slug ON specimens (slug)"))
+    await specimens.upsert(session, NewSpecimen(slug="one", views=9), conflict_on=["slug"])
+    again = await specimens.upsert(session, NewSpecimen(slug="one", title="new"), conflict_on=["slug"])
+    assert (again.views, again.title) == (9, "new")
+
+
+async def test_upsert_must_know_the_row(specimens: SpecimenManager, session: AsyncSession) -> None:
+    """Without a unique column there is nothing to recognise it by."""
+    with pytest.raises(ValueError, match="conflict_on"):
+        await specimens.upsert(session, NewSpecimen(slug="one"), conflict_on=[])
 
 
 async def test_upsert_inserts_then_changes(specimens: SpecimenManager, database: Database) -> None:

@@ -51,6 +51,9 @@ def test_columns_stand_in_a_readable_order() -> None:
         "views",
         "subtitle",
         "note",
+        "colour",
+        "price",
+        "day",
         "created_at",
         "updated_at",
     ]

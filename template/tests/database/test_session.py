@@ -7,6 +7,7 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
 from httpx import AsyncClient
 from sqlalchemy import event, text
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.database.exceptions import UncommittedWriteError
@@ -84,7 +85,7 @@ async def test_a_commit_that_fails_is_no_success(
     assert await count(database, specimens) == 1
 
 
-@pytest.mark.parametrize("statement", ["flush", "unflushed", "dml", "text"])
+@pytest.mark.parametrize("statement", ["flush", "unflushed", "dml", "text", "CTE"])
 async def test_a_forgotten_commit_is_an_error(
     app: FastAPI,
     client: AsyncClient,
@@ -103,6 +104,8 @@ async def test_a_forgotten_commit_is_an_error(
             session.add(Specimen(slug="one", title="one"))
         elif statement == "dml":
             await specimens.delete_all(session, every_row=True)
+        elif statement == "CTE":
+            await session.execute(text("WITH gone AS (DELETE FROM specimens RETURNING 1) SELECT count(*) FROM gone"))
         else:
             await session.execute(text("DELETE FROM specimens"))
 
@@ -110,6 +113,38 @@ async def test_a_forgotten_commit_is_an_error(
     assert answer.status_code == 500
     assert "commit=True" not in answer.text
     assert "commit=True" in "".join(logs)
+    assert await count(database, specimens) == 0
+
+
+@pytest.mark.parametrize(("end", "count_after"), [("commit", 1), ("rollback", 0)])
+async def test_who_ends_the_transaction_himself_forgets_nothing(
+    database: Database, specimens: SpecimenManager, end: str, count_after: int
+) -> None:
+    """After a commit or a rollback nothing is left uncommitted."""
+    async with database.session() as session:
+        await specimens.add(session, NewSpecimen(slug="one"))
+        await getattr(session, end)()
+    assert await count(database, specimens) == count_after
+
+
+async def test_a_session_ends_with_its_request(
+    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
+) -> None:
+    """A background task or a stream that still uses it gets an error, not a lost write or a lost connection."""
+    seen: list[Exception] = []
+
+    @app.post("/specimens")
+    async def create(session: CommittedDbSession, tasks: BackgroundTasks) -> None:
+        async def write_later() -> None:
+            try:
+                await specimens.add(session, NewSpecimen(slug="late"))
+            except InvalidRequestError as error:
+                seen.append(error)
+
+        tasks.add_task(write_later)
+
+    await client.post("/specimens")
+    assert "has been permanently closed" in str(seen[0])
     assert await count(database, specimens) == 0
 
 

@@ -66,7 +66,7 @@ async def test_a_taken_value_is_a_conflict_that_names_the_field(
 @pytest.mark.parametrize(
     ("statement", "status"),
     [
-        ("INSERT INTO specimens (id, slug, views) VALUES (gen_random_uuid(), 'x', 1)", 409),
+        ("INSERT INTO specimens (id, slug, views) VALUES (gen_random_uuid(), 'x', 1)", 422),
         ("SELECT 'x'::int", 422),
         ("SELECT 1 / 0", 422),
         ("SELECT pg_terminate_backend(pg_backend_pid())", 503),
