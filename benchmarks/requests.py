@@ -25,27 +25,32 @@ from tests.service import free_port
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
 OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12"}
-ROUNDS, REQUESTS, STARTS = 5, 2000, 5
+ROUNDS, REQUESTS, STARTS = 5, 1200, 3
 HAMMERS, HAMMERING = 16, 6.0  # clients that do nothing but sign in, and for how many seconds
 
 Measure = Iterator[tuple[str, str, str]]
 
 
+def synced(project: Path, virtual: Path, *groups: str) -> dict[str, str]:
+    """Install the project with some of its dependency groups; return the variables that lead there."""
+    path = f"{virtual / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(virtual), "VIRTUAL_ENV": str(virtual), "PATH": path}
+    subprocess.run(["uv", "sync", "--quiet", "--no-default-groups", *groups], cwd=project, env=variables, check=True)
+    return variables
+
+
 @contextmanager
 def project_with_servers() -> Iterator[Backends]:
-    """The default project with two routes more, and its servers, for as long as it is measured."""
-    virtual = ROOT / ".cache" / "venv"
-    path = f"{virtual / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(virtual), "VIRTUAL_ENV": str(virtual), "PATH": path}
+    """The default project with two routes more, and its servers; it runs with what it has in production."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         project = render(take_snapshot(Path(name) / "template"), Path(name) / "project")
         for script in INSIDE.glob("*.py"):
             shutil.copy(script, project / ("src" if script.name == "routers.py" else ".") / script.name)
-        sync = ["uv", "sync", "--quiet", "--inexact", "--group", "embedded"]
-        subprocess.run(sync, cwd=project, env=environment, check=True)
-        backends = Backends(project, environment)
+        production = synced(project, ROOT / ".cache" / "production")
+        backends = Backends(project, synced(project, ROOT / ".cache" / "servers", "--group", "embedded"))
         try:
             backends.start()
+            backends.environment = {**backends.environment, **production}
             backends.migrate()
             yield backends
         finally:

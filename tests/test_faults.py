@@ -253,6 +253,7 @@ async def test_postgres_restarts_under_load(
     """Each request is answered, by 200 or 503; the first one after it by 200."""
     service = shared_service(USER_SNAPSHOT_SECONDS="0")
     signed_in = await (await new_client(service)).sign_up()
+    await backends.execute("CHECKPOINT")
     is_over = asyncio.Event()
 
     async def keep_asking() -> list[httpx.Response]:

@@ -13,7 +13,7 @@ from tests.live import LiveService, NewClient, NewService
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # The same requests each time; not so many that nobody runs the test.
-BOUNDS = ["--generation-deterministic", "--max-examples", "25", "--request-timeout", "10", "--continue-on-failure"]
+BOUNDS = ["--generation-deterministic", "--max-examples", "15", "--request-timeout", "10", "--continue-on-failure"]
 LEFT_OUT = [
     "positive_data_acceptance",  # a schema cannot say that a name is reserved, a password common, a cursor not ours
     "allow_header_conformance",  # Starlette's 405 names the methods of the first route of a path only

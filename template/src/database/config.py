@@ -21,8 +21,8 @@ class DatabaseSettings(EnvSettings):
     DB_USER: str = Field("postgres", description="user of the database")
     DB_PASSWORD: SecretStr = Field(SecretStr(""), description="password of that user")
 
-    DB_POOL_SIZE: int = Field(5, ge=1, description="connections kept open per process")
-    DB_MAX_OVERFLOW: int = Field(10, ge=0, description="connections above that when all are busy")
+    DB_POOL_SIZE: int = Field(10, ge=1, description="connections kept open per process")
+    DB_MAX_OVERFLOW: int = Field(5, ge=0, description="connections above that when all are busy, closed after use")
     DB_POOL_TIMEOUT: float = Field(3, gt=0, description="seconds to wait for a free connection")
     DB_CONNECT_TIMEOUT: float = Field(3, gt=0, description="seconds to wait for a new connection")
     DB_COMMAND_TIMEOUT: float = Field(10, gt=0, description="seconds after which an unanswered statement is given up")

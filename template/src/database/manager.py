@@ -15,6 +15,7 @@ from sqlalchemy import (
     CursorResult,
     Delete,
     Select,
+    Table,
     Update,
     delete,
     func,
@@ -68,9 +69,11 @@ class BaseManager(Generic[ModelT]):
 
     async def add_all(self, session: AsyncSession, rows: Sequence[BaseModel]) -> list[UUID]:
         """Insert many rows by one statement; return their keys in the same order."""
-        new = [{"id": new_key(), **self._all_values(row)} for row in rows]
-        if new:
-            await session.execute(insert(self.model), new)
+        columns = {name: column.key for name, column in self.model.__mapper__.columns.items()}
+        given = (self._all_values(row) for row in rows)
+        new = [{"id": new_key()} | {columns[name]: value for name, value in values.items()} for values in given]
+        if new:  # a Core statement takes half the time of the ORM's own; it wants the names of columns
+            await session.execute(insert(cast("Table", self.model.__table__)), new)
         return [row["id"] for row in new]
 
     async def find_by_id(self, session: AsyncSession, key: UUID) -> ModelT | None:

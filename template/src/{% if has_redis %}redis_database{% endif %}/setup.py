@@ -22,29 +22,36 @@ from src.handlers import add_handler, error_response
 from src.redis_database.client import create_redis
 from src.redis_database.config import get_redis_settings
 
-DOWN = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
-# It answers, but takes no write for now: it is full, a replica after a failover, or part of a cluster that is not whole.
-UNABLE = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
-# The same, by codes that the client knows no class for: https://redis.io/docs/latest/develop/reference/protocol-spec/
-UNABLE_CODES = re.compile(r"(^|['\"])(MISCONF|NOREPLICAS|BUSY) ")
+# Down, too slow, not the one to write to, full, part of a cluster that is not whole, or not Redis at all.
+UNAVAILABLE = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterDownError,
+    TryAgainError,
+    InvalidResponse,
+)
+# The same, by codes that the client knows no class for; a pipeline puts its own words before them.
+UNAVAILABLE_CODES = re.compile(r"(^|['\"])(MISCONF|NOREPLICAS|BUSY) ")
 
 
 async def answer_redis_error(_: Request, error: RedisError) -> JSONResponse:
-    logger.error("redis unavailable", reason=f"{type(error).__name__}: {error}")
+    """Say that it is not there; a pipeline's error repeats the command, so only its kind is logged."""
+    text = f": {error}" if isinstance(error, RedisConnectionError) else ""
+    logger.error("redis unavailable", reason=f"{type(error).__name__}{text}")
     return error_response(HttpServiceUnavailableException())
 
 
-async def answer_redis_refusal(_: Request, error: ResponseError) -> JSONResponse:
-    """Answer what Redis cannot do now; its text may repeat the command and is not logged."""
-    if not isinstance(error, UNABLE) and not UNABLE_CODES.search(str(error)):
-        raise error
-    logger.error("redis unavailable", reason=type(error).__name__)
-    return error_response(HttpServiceUnavailableException())
+async def answer_redis_refusal(request: Request, error: ResponseError) -> JSONResponse:
+    if UNAVAILABLE_CODES.search(str(error)):
+        return await answer_redis_error(request, error)
+    raise error
 
 
 def add_redis(app: FastAPI) -> None:
     app.state.redis = create_redis(get_redis_settings())
     app.state.closers.append(app.state.redis.aclose)
-    for kind in DOWN:
+    for kind in UNAVAILABLE:
         add_handler(app, kind, answer_redis_error)
     add_handler(app, ResponseError, answer_redis_refusal)

@@ -33,6 +33,7 @@ class Specimen(TestBase):
     title: Mapped[str] = mapped_column(String(50))
     views: Mapped[int] = mapped_column(default=0)
     subtitle: Mapped[str | None]
+    remark: Mapped[str | None] = mapped_column("note")
     colour: Mapped[Colour] = mapped_column(default=Colour.RED)
     price: Mapped[Decimal] = mapped_column(Numeric(8, 2), default=Decimal("1.50"))
     day: Mapped[date] = mapped_column(default=date(2026, 1, 2))

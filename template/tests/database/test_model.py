@@ -50,6 +50,7 @@ def test_columns_stand_in_a_readable_order() -> None:
         "title",
         "views",
         "subtitle",
+        "note",
         "colour",
         "price",
         "day",
