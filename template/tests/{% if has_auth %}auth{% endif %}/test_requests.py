@@ -27,7 +27,7 @@ async def commands(app: FastAPI) -> AsyncIterator[list[str]]:
         async def listen() -> None:
             async for line in monitor.listen():
                 if str(line["db"]) == own:
-                    seen.append(line["command"])  # noqa: PERF401 - they are read while they come
+                    seen.append(line["command"])  # noqa: PERF401 - it has to be there at once
 
         task = asyncio.create_task(listen())
         yield seen
