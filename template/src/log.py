@@ -14,7 +14,8 @@ from src.config import Settings
 if TYPE_CHECKING:
     from loguru import Record
 
-TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {extra[request_id]} | {extra[line]}\n{exception}"
+TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {extra[request_id]} | {extra[line]}\n"
+WEBSOCKET_LINE = '"WebSocket '  # how uvicorn begins a line that shows a query, where tokens are
 JSON = "{extra[line]}\n"
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 _INTERNAL = frozenset({"request_id", "line"})
@@ -24,6 +25,8 @@ class InterceptHandler(logging.Handler):
     """Hand the standard library's records to loguru, under the name of their logger."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "uvicorn.error" and WEBSOCKET_LINE in record.getMessage():
+            return
         known = logging.getLevelNamesMapping().get(record.levelname) is not None
         level = record.levelname if known else record.levelno
         named = logger.patch(lambda line: line.__setitem__("name", record.name))
@@ -42,9 +45,27 @@ def _fields(record: "Record") -> dict[str, Any]:
 
 
 def format_text(record: "Record") -> str:
-    fields = "".join(f" {name}={escape(str(value))}" for name, value in _fields(record).items())
-    record["extra"]["line"] = f"{record['name']} | {escape(record['message'])}{fields}"
+    """Write one line, and below it, each behind a bar, those of an exception."""
+    record["extra"]["line"] = _line(record) + "".join(
+        f"\n  | {escape(line)}" for line in _traceback(record).splitlines()
+    )
     return TEXT
+
+
+def format_dev(record: "Record") -> str:
+    """Leave the exception to loguru, which shows the values of variables."""
+    record["extra"]["line"] = _line(record)
+    return TEXT + "{exception}"
+
+
+def _line(record: "Record") -> str:
+    fields = "".join(f" {name}={escape(str(value))}" for name, value in _fields(record).items())
+    return f"{record['name']} | {escape(record['message'])}{fields}"
+
+
+def _traceback(record: "Record") -> str:
+    exception = record["exception"]
+    return "".join(traceback.format_exception(exception.value)) if exception else ""
 
 
 def format_json(record: "Record") -> str:
@@ -56,7 +77,7 @@ def format_json(record: "Record") -> str:
         "request_id": record["extra"]["request_id"],
     }
     if record["exception"]:
-        line["exception"] = "".join(traceback.format_exception(record["exception"].value))
+        line["exception"] = _traceback(record)
     record["extra"]["line"] = _encode(line | _fields(record))
     return JSON
 
@@ -69,7 +90,7 @@ def setup_logging(settings: Settings) -> None:
     """Send all logs to standard error and, where LOG_FILE is set, to that file too."""
     options: dict[str, Any] = {
         "level": settings.LEVEL,
-        "format": format_json if settings.SERIALIZE else format_text,
+        "format": format_json if settings.SERIALIZE else format_dev if settings.is_dev else format_text,
         "diagnose": settings.is_dev,
     }
     logger.remove()

@@ -28,6 +28,30 @@ def test_a_line_cannot_be_forged(log_file: Path) -> None:
     assert "\x1b" not in text
 
 
+def test_an_exception_cannot_forge_a_line(log_file: Path) -> None:
+    """Its text may come from a client: each of its lines stands behind a bar, escaped."""
+    setup_logging(get_settings())
+    try:
+        int("x\n2030-01-01 | INFO | forged \x1b[31m")
+    except ValueError as error:
+        logger.opt(exception=RuntimeError(f"{error}\n2030-01-01 | INFO | forged")).error("failed")
+    first, *others = log_file.read_text(encoding="utf-8").splitlines()
+    assert first.endswith("failed")
+    assert others
+    assert all(line.startswith("  | ") for line in others)
+    assert "\x1b" not in "".join(others)
+
+
+def test_the_query_of_a_websocket_is_not_logged(log_file: Path) -> None:
+    """A browser can only authenticate one by its address."""
+    setup_logging(get_settings())
+    logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "127.0.0.1:1", "/ws?token=s3cret")
+    logging.getLogger("uvicorn.error").info("Application startup complete.")
+    text = log_file.read_text(encoding="utf-8")
+    assert "s3cret" not in text
+    assert "startup complete" in text
+
+
 def test_json_lines_can_be_parsed(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One object a line, with the bound fields and the exception in it."""
     monkeypatch.setenv("SERIALIZE", "true")
