@@ -105,7 +105,7 @@ class PostgreSQL(Server):
     def is_ready(self) -> bool:
         lines = self._pid_file()
         says_ready = [str(self.port), "ready"] == [line.strip() for line in (*lines[3:4], *lines[7:8])]
-        return says_ready and _is_postgres(int(lines[0]))  # else a server that crashed left the file
+        return says_ready and _serves(int(lines[0]), self.data)  # else a server that crashed left the file
 
     def start(self) -> None:
         super().start()
@@ -117,29 +117,27 @@ class PostgreSQL(Server):
         say(f"PostgreSQL: {self.binaries / 'postgres'} on 127.0.0.1:{self.port}, data in {self.data}")
 
     def _create(self) -> None:
+        """Create the data beside its place and move it there when it is whole: an interrupted start leaves no ruin."""
         say(f"PostgreSQL: creating {self.data}")
-        shutil.rmtree(self.data, ignore_errors=True)  # what an interrupted initdb left
-        self.data.mkdir(parents=True, mode=0o700)
-        password = self.folder / "postgres-password"
-        password.touch(mode=0o600)
-        password.write_text(f"{self.url.password or 'postgres'}\n")
-        _hand_over(self.data, password)
-        initdb = [
-            *_run_as(),
-            str(self.binaries / "initdb"),
-            "-D",
-            str(self.data),
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ]
-        user = ["-U", str(self.url.username), f"--pwfile={password}", "-A", "scram-sha-256"]
-        done = subprocess.run([*initdb, *user], capture_output=True, text=True, check=False)
-        password.unlink()
+        unfinished, password = self.data.with_suffix(".new"), self.folder / "postgres-password"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True, mode=0o700)
+        try:
+            password.touch(mode=0o600)
+            password.write_text(f"{self.url.password or 'postgres'}\n")
+            _hand_over(unfinished, password)
+            done = subprocess.run(self._initdb(unfinished, password), capture_output=True, text=True, check=False)
+        finally:
+            password.unlink(missing_ok=True)
         if done.returncode:
-            shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
             fail(f"PostgreSQL could not create {self.data}: {done.stderr.strip()}")
+        unfinished.rename(self.data)
+
+    def _initdb(self, folder: Path, password: Path) -> list[str]:
+        program = [*_run_as(), str(self.binaries / "initdb"), "-D", str(folder)]
+        user = ["-U", str(self.url.username), f"--pwfile={password}", "-A", "scram-sha-256"]
+        return [*program, *user, "-E", "UTF8", "--no-locale", "--no-sync"]
 
     def _pid_file(self) -> list[str]:
         try:
@@ -150,7 +148,7 @@ class PostgreSQL(Server):
     def _stop_orphan(self) -> None:
         """Stop a server whose guard was killed; this process holds the folder's lock, so nobody uses it."""
         lines = self._pid_file()
-        if lines and _is_postgres(int(lines[0])):
+        if lines and lines[0].isdecimal() and _serves(int(lines[0]), self.data):
             say("PostgreSQL: stopping one that was left behind")
             os.kill(int(lines[0]), signal.SIGINT)
             wait_until(
@@ -158,9 +156,11 @@ class PostgreSQL(Server):
             )
 
 
-def _is_postgres(process: int) -> bool:
-    done = subprocess.run(["ps", "-o", "command=", "-p", str(process)], capture_output=True, text=True, check=False)  # noqa: S607
-    return "postgres" in done.stdout
+def _serves(process: int, data: Path) -> bool:
+    """Say whether a process is the server of this data, not another that got its number since."""
+    command = ["ps", "-ww", "-o", "command=", "-p", str(process)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "postgres" in done.stdout and str(data) in done.stdout
 
 
 def _major_version(binaries: Path) -> int:

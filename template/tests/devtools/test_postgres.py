@@ -1,6 +1,7 @@
 """A PostgreSQL of our own."""
 
 import asyncio
+import os
 import subprocess
 from pathlib import Path
 
@@ -45,6 +46,23 @@ def test_what_a_crash_left_is_not_taken_for_a_server(tmp_path: Path) -> None:
     nobody.wait()
     (server.data / "postmaster.pid").write_text(f"{nobody.pid}\n\n\n{server.port}\n\n\n\nready   \n")
     assert not server.is_ready()
+
+
+def test_an_interrupted_creation_leaves_no_ruin(tmp_path: Path) -> None:
+    """What a killed initdb left is thrown away; a stale pid file that names somebody else harms nobody."""
+    server = PostgreSQL(tmp_path)
+    ruin = server.data.with_suffix(".new")
+    ruin.mkdir(parents=True)
+    (ruin / "PG_VERSION").write_text("1")
+    server.start()
+    server.stop()
+    assert not ruin.exists()
+    assert not (tmp_path / "postgres-password").exists()
+
+    (server.data / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    server._stop_orphan()
+    (server.data / "postmaster.pid").write_text("")
+    server._stop_orphan()
 
 
 def test_the_configured_one_is_found() -> None:
