@@ -71,6 +71,7 @@ def test_the_derived_names_are_always_valid(new_project: Callable[..., Path], na
         ("project_slug", "good\n", "lower-case"),
         ("project_slug", "../evil", "lower-case"),
         ("project_slug", "fastapi", "is the name of a library"),
+        ("project_slug", "starlette", "is the name of a library"),
         ("project_description", "x\ny", "one line"),
         ("author_name", "x" * 101, "one line"),
         ("author_email", "ann", "ann@example.com"),
@@ -104,14 +105,17 @@ def test_a_wrong_answer_is_refused_and_nothing_is_made(
     assert not (tmp_path / "p").exists()
 
 
-def test_a_folder_with_files_is_refused_without_a_terminal(template: Path, tmp_path: Path) -> None:
-    """Also when nothing is asked: the files stay as they were."""
-    (tmp_path / "notes.txt").write_text("mine")
-    command = [sys.executable, "-m", "copier", "copy", "--defaults", template, tmp_path]
+@pytest.mark.parametrize("name", ["plain", "x[1]", "a*b?"])
+def test_a_folder_with_files_is_refused_without_a_terminal(template: Path, tmp_path: Path, name: str) -> None:
+    """Also when nothing is asked, whatever the folder is called: the files stay as they were."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", template, folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "The target folder is not empty" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
 def test_the_names_of_dependencies_are_refused(new_project: Callable[..., Path]) -> None:

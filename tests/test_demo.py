@@ -31,7 +31,7 @@ def test_it_renders_and_runs_a_service_and_a_second_time_reuses_it(
     environment = {**clean_environment, **ports}
     said = []
     for _ in range(2):
-        with running(["make", "demo", "ARGS=-d redis=true"], clone, environment) as service:
+        with running(["make", "demo", "ARGS=-d demo_pages=false"], clone, environment) as service:
             service.wait_for(rf"Service: http://127\.0\.0\.1:{ports['PORT']}")
             service.wait_for(READY)
             assert fetch(int(ports["PORT"]), "/health/ready")[0] == 200
@@ -44,7 +44,7 @@ def test_it_renders_and_runs_a_service_and_a_second_time_reuses_it(
     assert "as it is; remove it to render the template anew" in said[1]
     assert subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, check=True).stdout == b""
 
-    with running(["make", "demo", "ARGS=-d redis=false"], clone, environment) as service:
+    with running(["make", "demo", "ARGS=-d auth=false"], clone, environment) as service:
         assert service.wait() != 0
     assert "was rendered with other answers: remove it" in service.text
 

@@ -42,7 +42,8 @@ def render(folder: Path, answers: dict[str, str], others: list[str]) -> None:
 
 def reuse(folder: Path, answers: dict[str, str]) -> None:
     recorded = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
-    if any(yaml.safe_load(value) != recorded.get(name) for name, value in answers.items()):
+    asked = {name: value for name, value in answers.items() if name in recorded}  # others have no effect
+    if any(yaml.safe_load(value) != recorded[name] for name, value in asked.items()):
         fail(f"{folder} was rendered with other answers: remove it, or choose another with --folder build/other.")
     print(f"Using {folder} as it is; remove it to render the template anew.", flush=True)
 
