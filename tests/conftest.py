@@ -91,7 +91,9 @@ def shared_environment(
     with FileLock(CACHE / "venv.lock"):
         everything = render(template, tmp_path_factory.mktemp("everything"), **EVERYTHING)
         sync = ["uv", "sync", "--quiet", "--group", "embedded"]
-        subprocess.run(sync, cwd=everything, env={**variables, "UV_NO_SYNC": "0", "UV_COMPILE_BYTECODE": "1"}, check=True)
+        subprocess.run(
+            sync, cwd=everything, env={**variables, "UV_NO_SYNC": "0", "UV_COMPILE_BYTECODE": "1"}, check=True
+        )
     return variables
 
 
