@@ -44,11 +44,12 @@ def test_links_lead_somewhere(project: Path) -> None:
             assert (path.parent / link).exists(), f"{path.name}: {link}"
 
 
-def test_the_readme_shows_the_commands_of_the_makefile(project: Path) -> None:
-    """make is a convenience: each command stands in the README for those who have none."""
-    readme = (project / "README.md").read_text(encoding="utf-8")
+def test_every_command_of_the_makefile_is_shown(project: Path) -> None:
+    """In README.md, or in docs/ where it belongs to a feature: make is a convenience, the command works without."""
+    pages = [project / "README.md", *project.glob("docs/*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     makefile = (project / "Makefile").read_text(encoding="utf-8")
     for target, recipe in re.findall(r"^([a-z]+):.*##.*\n\t@(.+)$", makefile, re.MULTILINE):
         if target not in {"help", "migration"}:
-            assert f"make {target}" in readme, target
-            assert recipe.replace(" $(ARGS)", "") in readme, recipe
+            assert f"make {target}" in text, target
+            assert recipe.replace(" $(ARGS)", "") in text, recipe
