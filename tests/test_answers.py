@@ -81,6 +81,8 @@ def test_the_derived_names_are_always_valid(new_project: Callable[..., Path], na
         ("db_name", "pg_mine", "are taken"),
         ("db_name", "x; DROP", "lower-case"),
         ("lang", "fr", "lang"),
+        ("auth", "perhaps", "Invalid choice for 'auth'"),
+        ("demo_pages", "perhaps", "Invalid choice for 'demo_pages'"),
         ("redis", "perhaps", "Invalid choice for 'redis'"),
     ],
 )
