@@ -167,14 +167,14 @@ async def test_reading_from_another_site_is_no_forgery(signed_in: AsyncClient) -
     assert (await signed_in.get("/users/info", headers={"Sec-Fetch-Site": "cross-site"})).status_code == 200
 
 
-TEMPLATES = ["/articles/{slug}", "/open", "/files/{path:path}"]
+TEMPLATES = ["/exhibits/{slug}", "/open", "/files/{path:path}"]
 
 
 @pytest.fixture
-def articles(app: FastAPI, auth: AuthState) -> None:
+def exhibits(app: FastAPI, auth: AuthState) -> None:
     """Public routes by template, beside private ones that fit them too."""
     router = APIRouter()
-    for path in ("/articles/drafts", "/articles/{slug}", "/articles/{slug}/edit", "/open", "/files/{path:path}"):
+    for path in ("/exhibits/drafts", "/exhibits/{slug}", "/exhibits/{slug}/edit", "/open", "/files/{path:path}"):
         router.add_api_route(path, _answer, methods=["GET"])
     app.include_router(router)
     auth.public_routes = PublicRoutes([*PUBLIC_ROUTES, *TEMPLATES], app.routes)
@@ -185,16 +185,16 @@ async def _answer() -> str:
 
 
 PATHS = [
-    ("/articles/one", 200), ("/open", 200), ("/files/a/b", 200), ("/articles/drafts", 401), ("/articles", 401),
-    ("/articles/one/edit", 401), ("/articles/one/", 401), ("/articles/one%2Fedit", 401), ("/open/", 401), ("/OPEN", 401),
+    ("/exhibits/one", 200), ("/open", 200), ("/files/a/b", 200), ("/exhibits/drafts", 401), ("/exhibits", 401),
+    ("/exhibits/one/edit", 401), ("/exhibits/one/", 401), ("/exhibits/one%2Fedit", 401), ("/open/", 401), ("/OPEN", 401),
     ("/open/../users/info", 401), ("//open", 401), ("/open;x", 401), ("/open%00", 401), ("/open%0a", 401),
-    ("/articles/..%2f..%2fusers%2finfo", 401), ("/openx", 401), ("/articles/x%0a", 200), ("/%6Fpen", 200),
-    ("/articles/%2e%2e/users/info", 401), ("/articles/", 401),
+    ("/exhibits/..%2f..%2fusers%2finfo", 401), ("/openx", 401), ("/exhibits/x%0a", 200), ("/%6Fpen", 200),
+    ("/exhibits/%2e%2e/users/info", 401), ("/exhibits/", 401),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("root_path", ["", "/api"])
-@pytest.mark.usefixtures("articles")
+@pytest.mark.usefixtures("exhibits")
 async def test_public_routes_open_themselves_only(app: FastAPI, anonymous: AsyncClient, root_path: str) -> None:
     """No spelling of another path gets through, whatever prefix a proxy strips."""
     app.root_path = root_path
@@ -238,20 +238,20 @@ def cookie_of(client: AsyncClient) -> str:
 
 
 @pytest.fixture
-def websockets(app: FastAPI, articles: None) -> None:
+def websockets(app: FastAPI, exhibits: None) -> None:
     async def talk(websocket: WebSocket) -> None:
         await websocket.accept()
 
-    for path in ("/ws", "/articles/{slug}/live", "/open"):
+    for path in ("/ws", "/exhibits/{slug}/live", "/open"):
         app.add_api_websocket_route(path, talk)
 
 
-@pytest.mark.parametrize("root_path", ["", "/articles"])
+@pytest.mark.parametrize("root_path", ["", "/exhibits"])
 @pytest.mark.usefixtures("websockets", "anonymous")
 async def test_a_websocket_of_nobody_is_closed(app: FastAPI, root_path: str) -> None:
     """Before it is accepted."""
     app.root_path = root_path
-    for path in ("/ws", "/nowhere", "/health", "/open/", "/articles/one/live"):
+    for path in ("/ws", "/nowhere", "/health", "/open/", "/exhibits/one/live"):
         assert await hear(app, path) == ["websocket.close"], path
 
 
