@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 from src.auth import messages
 from src.auth.config import get_auth_settings
@@ -20,6 +20,7 @@ from src.auth.exceptions import (
 from src.auth.handler import signed_in_cookies, signed_out_cookies
 from src.auth.redirects import below_root, redirect, safe_redirect, to_login
 from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
+from src.auth.routing import PrefixRouter
 from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, Tokens, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.state import ClientDepends
@@ -30,7 +31,7 @@ from src.utils import error_response_docs, ok_response_docs
 
 SessionId = Annotated[str, Path(max_length=64)]
 
-router = APIRouter(prefix="/auth", tags=["auth"], responses=UNAVAILABLE)
+router = PrefixRouter(prefix="/auth", tags=["auth"], responses=UNAVAILABLE)
 
 
 def add_cookies(response: Response, cookies: list[str]) -> None:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import CurrentUser, Superuser
@@ -17,6 +17,7 @@ from src.auth.exceptions import (
 )
 from src.auth.handler import signed_out_cookies
 from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
+from src.auth.routing import PrefixRouter
 from src.auth.schemes import ConfirmScheme, UserData
 from src.database.session import CommittedDbSession, DbSession
 from src.exceptions import HttpAlreadyExistException
@@ -25,7 +26,7 @@ from src.users.schemes import UserChanges, UserChangesBySuperuser, UserPage, Use
 from src.users.services import AccountServiceDepends, UserServiceDepends
 from src.utils import error_response_docs, ok_response_docs
 
-router = APIRouter(prefix="/users", tags=["users"], responses={**UNAVAILABLE, **GUARDED})
+router = PrefixRouter(prefix="/users", tags=["users"], responses={**UNAVAILABLE, **GUARDED})
 
 
 @router.get("/info", responses={**ok_response_docs("", model=UserData)})

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import CurrentUser, Visitor, VisitorDepends
@@ -10,6 +10,7 @@ from src.auth.exceptions import SessionNotFoundException
 from src.auth.handler import signed_in_cookies, signed_out_cookies
 from src.auth.redirects import below_root, redirect
 from src.auth.router import add_cookies
+from src.auth.routing import PrefixRouter
 from src.auth.schemes import ChangePasswordScheme, UserData
 from src.auth.services import AuthService, AuthServiceDepends
 from src.auth.state import ClientDepends
@@ -19,7 +20,7 @@ from src.pages.devices import name_device
 from src.pages.forms import Form
 from src.pages.views import render
 
-router = APIRouter(prefix="/account")
+router = PrefixRouter(prefix="/account")
 
 
 async def _show(
