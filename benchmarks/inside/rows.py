@@ -19,7 +19,7 @@ INSERT INTO bench_rows (id, name, number)
 SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'name ' || n, n FROM generate_series(1, 1000000) n
 """
 DEEP = UUID(f"00000000-0000-7000-8000-{950_000:012x}")
-MANY, ROUNDS = 10_000, 5
+MANY, ROUNDS = 10_000, 9
 
 
 class BenchRow(Base):
@@ -83,7 +83,7 @@ async def main() -> None:
         await connection.run_sync(BenchRow.metadata.create_all)
     print(await pages(database), flush=True)
     pairs = [(await add_all(database), await copy(database)) for _ in range(ROUNDS)]
-    print(statistics.median(ours / theirs for ours, theirs in pairs), flush=True)
+    print(min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs), flush=True)
     await database.close()
 
 

@@ -1,7 +1,6 @@
 """Prints what the middleware costs: CPU of the whole application ÷ of the same without any, for two public routes."""
 
 import asyncio
-import statistics
 import time
 
 from fastapi import FastAPI
@@ -50,7 +49,7 @@ async def main() -> None:
 
     for path in ("/health", "/auth/login"):
         pairs = [(await cpu(whole, path), await cpu(plain, path)) for _ in range(ROUNDS)]
-        print(statistics.median(ours / theirs for ours, theirs in pairs), flush=True)
+        print(min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs), flush=True)
 
 
 asyncio.run(main())
