@@ -24,7 +24,8 @@ from tests.service import free_port
 
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12"}
+# What the tests change for their own sake is as in a service again.
+OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12", "DB_CONNECT_TIMEOUT": "3", "DB_COMMAND_TIMEOUT": "10"}
 ROUNDS, REQUESTS, STARTS = 8, 1000, 3
 HAMMERS, HAMMERING = 16, 6.0  # clients that do nothing but sign in, and for how many seconds
 
@@ -62,15 +63,18 @@ def serving(backends: Backends, command: list[str], port: int) -> Iterator[tuple
     """Run a server; yield its process id, and the seconds until it answered."""
     environment = {**backends.environment, **SETTINGS, **OURS, "PORT": str(port)}
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=backends.project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    log = backends.project / f"{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=backends.project, env=environment, stdout=output, stderr=output)
     try:
         while True:
             with suppress(URLError), urlopen(f"http://127.0.0.1:{port}/health"):
                 break
             time.sleep(0.005)
         yield process.pid, time.perf_counter() - started
+    except AssertionError as error:
+        error.add_note("".join(line for line in log.read_text().splitlines(keepends=True) if "ERROR" in line)[-2000:])
+        raise
     finally:
         process.terminate()
         process.wait()
