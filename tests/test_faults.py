@@ -358,9 +358,10 @@ async def test_clients_that_leave_leave_nothing_behind(
         )
         await wait_for_waiting(backends, 5)
     assert (await signed_in.login(signed_in.username)).status_code == 200
-    states = [row["state"] for row in await backends.execute(CONNECTIONS)]
-    assert "idle in transaction" not in states
-    assert len(states) <= 15
+    async with asyncio.timeout(10):  # their passwords are still looked at, two at a time
+        while {row["state"] for row in await backends.execute(CONNECTIONS)} != {"idle"}:
+            await asyncio.sleep(0.02)
+    assert len(await backends.execute(CONNECTIONS)) <= 15
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
