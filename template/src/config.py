@@ -1,17 +1,20 @@
 """Settings of the service as a whole; each package has its own `config.py` beside its code."""
 
 import os
+import re
 from enum import StrEnum
 from functools import cache
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 EXAMPLE_SECRET = "change-me"  # noqa: S105 - it is refused, not used
+ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 
 
 class Environment(StrEnum):
@@ -73,6 +76,8 @@ def load(settings: type[SettingsT]) -> SettingsT:
     _check_env_file(path)
     try:
         return settings(_env_file=path)
+    except SettingsError as error:  # a list or an object of the user's that is not JSON
+        raise InvalidSettingsError(f"The settings are not usable: {error}: write JSON.") from None
     except ValidationError as error:
         problems = [_explain(".".join(str(part) for part in item["loc"][:1]), item) for item in error.errors()]
         raise InvalidSettingsError("\n".join(["The settings are not usable:", *problems])) from None
@@ -89,16 +94,18 @@ class Settings(EnvSettings):
     SERIALIZE: bool = Field(False, description="one JSON object per log line")
     LOG_FILE: str = Field("", description="also log to this file; empty: to standard error only")
     ROTATION: str = Field("10 MB", description="size or time after which the log file is rotated")
-    COMPRESSION: str = Field("gz", description="format of rotated log files")
+    COMPRESSION: Literal["gz", "bz2", "xz", "zip", "none"] = Field("gz", description="format of rotated log files")
 
-    DOCS_URL: str | None = Field(None, description="path of Swagger UI; in prod only served if set")
-    REDOC_URL: str | None = Field(None, description="path of ReDoc; in prod only served if set")
+    DOCS_URL: str | None = Field(None, pattern=r"^/\S+$", description="path of Swagger UI; in prod only served if set")
+    REDOC_URL: str | None = Field(None, pattern=r"^/\S+$", description="path of ReDoc; in prod only served if set")
     ROOT_PATH: str = Field("", pattern=r"^(/.*[^/])?$", description="path prefix that a proxy strips")
 
     FORWARDED_ALLOW_IPS: str = Field(
         "127.0.0.1", description="proxies whose X-Forwarded-For and -Proto are believed, comma-separated addresses"
     )
-    TRUSTED_HOSTS: CommaSeparated = Field(["*"], description="host names that are answered, comma-separated")
+    TRUSTED_HOSTS: CommaSeparated = Field(
+        ["*"], min_length=1, description="host names that are answered, comma-separated"
+    )
     CORS_ORIGINS: CommaSeparated = Field(
         [], description="origins of other sites that may call the API, comma-separated"
     )
@@ -126,9 +133,11 @@ class Settings(EnvSettings):
         return "/openapi.json" if self.docs_url or self.redoc_url else None
 
     @model_validator(mode="after")
-    def _refuse_any_origin(self) -> Self:
+    def _refuse_unusable_origins(self) -> Self:
         if "*" in self.CORS_ORIGINS:
             raise ValueError("CORS_ORIGINS: list the origins, * is not allowed together with cookies")
+        if not all(ORIGIN.fullmatch(origin) for origin in self.CORS_ORIGINS):
+            raise ValueError("CORS_ORIGINS: write https://app.example.com, with nothing behind the host and port")
         return self
 
 

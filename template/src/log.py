@@ -9,28 +9,43 @@ from typing import TYPE_CHECKING, Any
 from asgi_correlation_id import correlation_id
 from loguru import logger
 
-from src.config import Settings
+from src.config import InvalidSettingsError, Settings
 
 if TYPE_CHECKING:
     from loguru import Record
 
-TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {extra[request_id]} | {extra[line]}\n"
+TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {extra[_request_id]} | {extra[_line]}\n"
 WEBSOCKET_LINE = '"WebSocket '  # how uvicorn begins a line that shows a query, where tokens are
-JSON = "{extra[line]}\n"
+JSON = "{extra[_line]}\n"
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-_INTERNAL = frozenset({"request_id", "line"})
+_INTERNAL = frozenset({"_request_id", "_line"})
 
 
 class InterceptHandler(logging.Handler):
     """Hand the standard library's records to loguru, under the name of their logger."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == "uvicorn.error" and WEBSOCKET_LINE in record.getMessage():
+        message = _message(record)
+        if record.name == "uvicorn.error" and WEBSOCKET_LINE in message:
             return
-        known = logging.getLevelNamesMapping().get(record.levelname) is not None
-        level = record.levelname if known else record.levelno
         named = logger.patch(lambda line: line.__setitem__("name", record.name))
-        named.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
+        named.opt(exception=record.exc_info).log(_level(record), "{}", message)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the text of a record; arguments that do not fit it must not fail whoever logs."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return str(record.msg)
+
+
+def _level(record: logging.LogRecord) -> str | int:
+    """Return the level by its name, or by its number where a library made up a name that loguru does not know."""
+    try:
+        return logger.level(record.levelname).name
+    except ValueError:
+        return record.levelno
 
 
 def escape(text: str) -> str:
@@ -46,7 +61,7 @@ def _fields(record: "Record") -> dict[str, Any]:
 
 def format_text(record: "Record") -> str:
     """Write one line, and below it, each behind a bar, those of an exception."""
-    record["extra"]["line"] = _line(record) + "".join(
+    record["extra"]["_line"] = _line(record) + "".join(
         f"\n  | {escape(line)}" for line in _traceback(record).splitlines()
     )
     return TEXT
@@ -54,7 +69,7 @@ def format_text(record: "Record") -> str:
 
 def format_dev(record: "Record") -> str:
     """Leave the exception to loguru, which shows the values of variables."""
-    record["extra"]["line"] = _line(record)
+    record["extra"]["_line"] = _line(record)
     return TEXT + "{exception}"
 
 
@@ -74,16 +89,26 @@ def format_json(record: "Record") -> str:
         "level": record["level"].name,
         "logger": record["name"],
         "message": record["message"],
-        "request_id": record["extra"]["request_id"],
+        "request_id": record["extra"]["_request_id"],
     }
     if record["exception"]:
         line["exception"] = _traceback(record)
-    record["extra"]["line"] = _encode(line | _fields(record))
+    record["extra"]["_line"] = _encode(line | _fields(record))
     return JSON
 
 
 def _add_request_id(record: "Record") -> None:
-    record["extra"]["request_id"] = correlation_id.get() or "-"
+    record["extra"]["_request_id"] = correlation_id.get() or "-"
+
+
+def _add_file(settings: Settings, options: dict[str, Any]) -> None:
+    compression = None if settings.COMPRESSION == "none" else settings.COMPRESSION
+    try:
+        logger.add(settings.LOG_FILE, rotation=settings.ROTATION, compression=compression, **options)
+    except OSError as error:
+        raise InvalidSettingsError(f"LOG_FILE: the file cannot be written: {error.strerror}.") from None
+    except ValueError:
+        raise InvalidSettingsError("ROTATION: write a size or a time, like 10 MB, 1 day or 00:00.") from None
 
 
 def setup_logging(settings: Settings) -> None:
@@ -97,7 +122,7 @@ def setup_logging(settings: Settings) -> None:
     logger.configure(patcher=_add_request_id)
     logger.add(sys.stderr, **options)
     if settings.LOG_FILE:
-        logger.add(settings.LOG_FILE, rotation=settings.ROTATION, compression=settings.COMPRESSION or None, **options)
+        _add_file(settings, options)
     logging.basicConfig(handlers=[InterceptHandler()], level=logging.WARNING, force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()

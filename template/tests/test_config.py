@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import InvalidSettingsError, get_settings
+from src.config import EnvSettings, InvalidSettingsError, get_settings, load
 
 
 @pytest.fixture
@@ -45,6 +45,11 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ROOT_PATH", "no-slash"),
         ("SERIALIZE", "s3cret"),
         ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://app.example.com/"),
+        ("TRUSTED_HOSTS", ","),
+        ("DOCS_URL", "docs"),
+        ("REDOC_URL", "redoc"),
+        ("COMPRESSION", "s3cret"),
     ],
 )
 def test_a_broken_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -54,6 +59,18 @@ def test_a_broken_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, 
         get_settings()
     assert "s3cret" not in str(error.value)
     assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_list_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a setting of the user's own."""
+
+    class OwnSettings(EnvSettings):
+        NUMBERS: list[int]
+
+    monkeypatch.setenv("NUMBERS", "s3cret")
+    with pytest.raises(InvalidSettingsError, match=r'"NUMBERS".*: write JSON') as error:
+        load(OwnSettings)
+    assert "s3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["PORT='8000", "NAME WITHOUT EQUALS SIGN %", "='x'"])

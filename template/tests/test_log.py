@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from src.config import get_settings
+from src.config import InvalidSettingsError, get_settings
 from src.log import setup_logging
 
 
@@ -110,3 +110,44 @@ def test_variables_are_shown_in_dev_only(
     except ValueError as error:
         logger.opt(exception=error).error("failed")
     assert ("└ 's3cret'" in log_file.read_text(encoding="utf-8")) is shown
+
+
+@pytest.mark.parametrize(("name", "value"), [("LOG_FILE", "/dev/null/service.log"), ("ROTATION", "now and then")])
+def test_a_file_that_cannot_be_written_is_one_line(
+    log_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """It names the variable, as any other broken setting does."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettingsError, match=f"^{name}: "):
+        setup_logging(get_settings())
+
+
+def test_compression_can_be_switched_off(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rotated file stays as it is."""
+    monkeypatch.setenv("COMPRESSION", "none")
+    monkeypatch.setenv("ROTATION", "1 B")
+    setup_logging(get_settings())
+    for _ in range(2):
+        logger.info("a line")
+    assert all(path.suffix == ".log" for path in log_file.parent.iterdir())
+    assert len(list(log_file.parent.iterdir())) > 1
+
+
+def test_what_a_library_logs_never_fails_it(log_file: Path) -> None:
+    """A level of its own, and arguments that do not fit the text."""
+    setup_logging(get_settings())
+    unfit = "%d of %d"
+    logging.addLevelName(35, "NOTICE")
+    logging.getLogger("library").log(35, "noticed")
+    logging.getLogger("library").warning(unfit, "three")
+    text = log_file.read_text(encoding="utf-8")
+    assert "Level 35" in text
+    assert "library | noticed" in text
+    assert "%d of %d" in text
+
+
+def test_fields_of_any_name_are_shown(log_file: Path) -> None:
+    """Those that the format itself uses have other names."""
+    setup_logging(get_settings())
+    logger.info("message", line=7, request_id="of another service")
+    assert "message line=7 request_id=of another service" in log_file.read_text(encoding="utf-8")
