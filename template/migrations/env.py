@@ -31,7 +31,7 @@ def migrate(connection: Connection) -> None:
 
 async def migrate_online() -> None:
     settings = get_database_settings()
-    engine = create_async_engine(settings.url, connect_args={"timeout": settings.DB_CONNECT_TIMEOUT})
+    engine = create_async_engine(settings.url, connect_args=settings.connect_args)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(migrate)

@@ -108,16 +108,7 @@ def _create_engine(settings: DatabaseSettings) -> AsyncEngine:
         max_overflow=settings.DB_MAX_OVERFLOW,
         pool_timeout=settings.DB_POOL_TIMEOUT,
         hide_parameters=True,
-        connect_args={
-            "timeout": settings.DB_CONNECT_TIMEOUT,
-            "command_timeout": settings.DB_COMMAND_TIMEOUT,
-            "server_settings": {
-                "application_name": "service",
-                "statement_timeout": str(settings.DB_STATEMENT_TIMEOUT),
-                "lock_timeout": str(settings.DB_LOCK_TIMEOUT),
-                "idle_in_transaction_session_timeout": str(settings.DB_IDLE_TIMEOUT),
-            },
-        },
+        connect_args=settings.connect_args | settings.limits,
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _replace_closed)

@@ -20,7 +20,7 @@ def test_a_password_may_hold_any_character(monkeypatch: pytest.MonkeyPatch) -> N
     assert (url.host, url.password) == ("localhost", "p@ss/w:rd?#%")
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg2"])
 def test_the_addresses_of_platforms_are_understood(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """The driver is ours to choose, `sslmode` has another name here."""
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p@db.example.com:6543/name?sslmode=require")
@@ -30,7 +30,36 @@ def test_the_addresses_of_platforms_are_understood(monkeypatch: pytest.MonkeyPat
     assert (url.host, url.port, url.query) == ("db.example.com", 6543, {"ssl": "require"})
 
 
-@pytest.mark.parametrize("value", ["mysql://u:s3cret@h/n", "s3cret", "postgresql://u:s3cret@h:port/n"])
+@pytest.mark.parametrize(
+    ("query", "remedy"),
+    [
+        ("channel_binding=require&sslmode=require", "take out channel_binding; sslmode is the only option"),
+        ("sslmode=s3cret", "sslmode is one of disable"),
+        ("sslmode=require&sslmode=disable", "sslmode is one of disable"),
+    ],
+)
+def test_an_option_that_the_driver_does_not_know_is_named(
+    monkeypatch: pytest.MonkeyPatch, query: str, remedy: str
+) -> None:
+    """It would otherwise be a TypeError at the first connection."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:p@h/n?{query}")
+    forget_settings()
+    with pytest.raises(InvalidSettingsError, match=remedy) as error:
+        get_database_settings()
+    assert "s3cret" not in str(error.value)
+
+
+def test_pgbouncer_is_asked_for_nothing_that_outlives_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No prepared statement, no parameter of the server."""
+    monkeypatch.setenv("DB_PGBOUNCER", "true")
+    settings = get_database_settings()
+    assert settings.connect_args["statement_cache_size"] == 0
+    assert "server_settings" not in settings.limits
+
+
+@pytest.mark.parametrize(
+    "value", ["mysql://u:s3cret@h/n", "s3cret", "postgresql://u:s3cret@h:port/n", "postgresql://h", "postgresql:///n"]
+)
 def test_a_broken_address_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """The message has the variable and the remedy, never the password."""
     monkeypatch.setenv("DATABASE_URL", value)
