@@ -5,7 +5,8 @@ from typing import Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import ConnectionPool, parse_url
+from redis.exceptions import RedisError
 
 from src.config import EXAMPLE_SECRET, EnvSettings, get_settings, load
 
@@ -30,8 +31,9 @@ class RedisSettings(EnvSettings):
     @model_validator(mode="after")
     def _refuse_unusable_url(self) -> Self:
         try:
-            parse_url(self.url)
-        except ValueError:
+            pool = ConnectionPool.from_url(self.url)
+            pool.connection_class(**pool.connection_kwargs)  # it opens nothing yet
+        except (ValueError, TypeError, RedisError):
             raise ValueError("REDIS_URL: write redis://:password@host:6379/0, or rediss:// for TLS") from None
         return self
 

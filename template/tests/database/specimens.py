@@ -58,7 +58,7 @@ class SpecimenManager(BaseManager[Specimen]):
 @pytest.fixture
 async def specimens(database: Database) -> AsyncIterator[SpecimenManager]:
     async with database.engine.begin() as connection:
-        await connection.run_sync(TestBase.metadata.create_all)
+        await connection.run_sync(TestBase.metadata.create_all, checkfirst=False)
     yield SpecimenManager()
     async with database.engine.begin() as connection:
-        await connection.run_sync(TestBase.metadata.drop_all)
+        await connection.run_sync(TestBase.metadata.drop_all, checkfirst=False)

@@ -27,7 +27,7 @@ def test_a_whole_address_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_redis_settings().url == "rediss://cache.example.com:6380/3"
 
 
-@pytest.mark.parametrize("value", ["http://:s3cret@h", "s3cret", "redis://:s3cret@h:port/0"])
+@pytest.mark.parametrize("value", ["http://:s3cret@h", "s3cret", "redis://:s3cret@h:port/0", "redis://h?s3cret=1"])
 def test_a_broken_address_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """The message has the variable and the remedy, never the password."""
     monkeypatch.setenv("REDIS_URL", value)
