@@ -27,9 +27,9 @@ AS_ORDINARY_USER = [
 ]
 AS_ROOT = ["unshare", "--user", "--map-root-user", "--"]
 ONLY_WHEELS = "import sys, devtools.postgres as p; p.LOCAL_FOLDERS = (); from devtools import dev; sys.exit(dev.main())"
-ROOT_WITHOUT_NAMESPACES = (
-    "import sys, devtools.postgres as p; p._can_unshare = lambda: False; from devtools import dev; sys.exit(dev.main())"
-)
+NO_NAMESPACES = "import sys, devtools.postgres as p; p._can_unshare = lambda: False; "
+ROOT_WITHOUT_NAMESPACES = NO_NAMESPACES + "from devtools import dev; sys.exit(dev.main())"
+TESTS_WITHOUT_NAMESPACES = NO_NAMESPACES + "import pytest; sys.exit(pytest.main(['-q', 'tests/test_health.py']))"
 QUERY = """
 import asyncio, sys
 from devtools.postgres import connect
@@ -148,6 +148,23 @@ def test_root_without_namespaces_becomes_another_user(project: Path, environment
         assert_it_serves(service, environment)
 
 
+def test_root_without_namespaces_runs_the_tests(project: Path, environment: dict[str, str], run: Run) -> None:
+    """Their servers are in a temporary folder, which at first only root may enter."""
+    prefix = [] if os.geteuid() == 0 else AS_ROOT
+    done = run(*prefix, "python", "-c", TESTS_WITHOUT_NAMESPACES, cwd=project, **environment)
+    assert " passed" in done.stdout
+
+
+def test_a_folder_that_only_root_may_enter_is_one_sentence(project: Path, environment: dict[str, str]) -> None:
+    """The server runs as another user, who has to get there."""
+    project.parent.chmod(0o700)
+    prefix = [] if os.geteuid() == 0 else AS_ROOT
+    with running([*prefix, "python", "-c", ROOT_WITHOUT_NAMESPACES], project, environment) as service:
+        assert service.wait() != 0
+    assert f"chmod o+x {project.parent}" in service.text
+    assert "Traceback" not in service.text
+
+
 def test_the_wheels_are_enough(project: Path, environment: dict[str, str]) -> None:
     """On a machine without PostgreSQL and Redis the servers come from the group `embedded`."""
     virtual = Path(environment["VIRTUAL_ENV"]) / "bin"
@@ -246,6 +263,19 @@ def test_a_broken_env_file_is_one_sentence(project: Path, environment: dict[str,
     with running(["make", "dev"], project, environment) as service:
         assert service.wait() != 0
     assert f"line {len(lines) + 1}: write NAME=value" in service.text
+    assert "Traceback" not in service.text
+
+
+@pytest.mark.parametrize("there", ["file", "dangling link"])
+def test_a_folder_for_data_that_is_none_is_one_sentence(project: Path, environment: dict[str, str], there: str) -> None:
+    """Nothing is removed that the user did not say to remove."""
+    if there == "file":
+        (project / ".dev").write_text("mine")
+    else:
+        (project / ".dev").symlink_to("nowhere")
+    with running(["make", "dev"], project, environment) as service:
+        assert service.wait() != 0
+    assert f"{project / '.dev'} must be a folder that you may write to" in service.text
     assert "Traceback" not in service.text
 
 

@@ -21,7 +21,14 @@ def refuse_what_is_not_development(settings: Settings) -> None:
         fail(
             f"The database on {address} is not on this machine: `make dev` migrates, so set DB_HOST=localhost in .env."
         )
-    if not is_free(settings.PORT, settings.HOST):
+    try:
+        port_is_free = is_free(settings.PORT, settings.HOST)
+    except OSError as error:
+        fail(
+            f"The service cannot listen on {settings.HOST}:{settings.PORT} ({error.strerror}):"
+            " put HOST=127.0.0.1 and a PORT above 1023 in .env."
+        )
+    if not port_is_free:
         fail(f"Port {settings.PORT} is taken: stop what uses it, or choose another: PORT={settings.PORT + 1} make dev")
 
 

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from functools import cache
@@ -28,6 +29,7 @@ LOCAL_FOLDERS = (
 # Fast and not for production: a crash of the machine may cost the development database.
 FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
+ENTERABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 UNSHARE = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
 BECOME = """
 import os, sys
@@ -46,20 +48,34 @@ async def connect(url: URL, database: str | None = None) -> Any:
     )
 
 
+def _quoted(name: str | None) -> str:
+    return '"{}"'.format((name or "").replace('"', '""'))
+
+
 async def create_database(url: URL, *, template: str = "template1") -> None:
     connection = await connect(url, "postgres")
     try:
-        await connection.execute(f'CREATE DATABASE "{url.database}" TEMPLATE "{template}"')
+        await connection.execute(f"CREATE DATABASE {_quoted(url.database)} TEMPLATE {_quoted(template)}")
     finally:
         await connection.close()
+
+
+async def _create_missing_database(url: URL) -> None:
+    say(f"PostgreSQL: creating the database {url.database}")
+    try:
+        await create_database(url)
+    except asyncpg.PostgresError as error:
+        fail(
+            f"The database {url.database} is not there, and {url.username} could not create it ({error}):"
+            " create it, or put the name of another in .env."
+        )
 
 
 async def _answers(url: URL) -> bool:
     try:
         connection = await connect(url)
     except asyncpg.InvalidCatalogNameError:
-        say(f"PostgreSQL: creating the database {url.database}")
-        await create_database(url)
+        await _create_missing_database(url)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
     else:
@@ -125,7 +141,7 @@ class PostgreSQL(Server):
         try:
             password.touch(mode=0o600)
             password.write_text(f"{self.url.password or 'postgres'}\n")
-            _hand_over(unfinished, password)
+            self._hand_over(unfinished, password)
             done = subprocess.run(self._initdb(unfinished, password), capture_output=True, text=True, check=False)
         finally:
             password.unlink(missing_ok=True)
@@ -133,6 +149,25 @@ class PostgreSQL(Server):
             shutil.rmtree(unfinished, ignore_errors=True)
             fail(f"PostgreSQL could not create {self.data}: {done.stderr.strip()}")
         unfinished.rename(self.data)
+
+    def _hand_over(self, *paths: Path) -> None:
+        """Give paths to the user that PostgreSQL runs as, if that is another one.
+
+        Raises:
+            Failure: that user may not enter a folder above them.
+        """
+        if os.geteuid() != 0 or _can_unshare():
+            return
+        self.folder.chmod(self.folder.stat().st_mode | ENTERABLE)
+        for path in (self.folder, self.binaries):
+            for folder in (path, *path.parents):
+                if not folder.stat().st_mode & stat.S_IXOTH:
+                    fail(
+                        f"PostgreSQL does not run as root, and {folder} keeps other users out: run the command as an"
+                        f" ordinary user, or let them pass: chmod o+x {folder}"
+                    )
+        for path in paths:
+            os.chown(path, _nobody(), -1)
 
     def _initdb(self, folder: Path, password: Path) -> list[str]:
         program = [*_run_as(), str(self.binaries / "initdb"), "-D", str(folder)]
@@ -193,10 +228,8 @@ def _run_as() -> list[str]:
     """PostgreSQL refuses root: show it another user, or become one."""
     if os.geteuid() != 0:
         return []
-    return UNSHARE if _can_unshare() else [sys.executable, "-c", BECOME, str(pwd.getpwnam("nobody").pw_uid)]
+    return UNSHARE if _can_unshare() else [sys.executable, "-c", BECOME, str(_nobody())]
 
 
-def _hand_over(*paths: Path) -> None:
-    if os.geteuid() == 0 and not _can_unshare():
-        for path in paths:
-            os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+def _nobody() -> int:
+    return pwd.getpwnam("nobody").pw_uid

@@ -1,5 +1,6 @@
 """Processes that stop when their starter does, free ports, and the sentences a person gets to read."""
 
+import errno
 import shutil
 import signal
 import socket
@@ -65,7 +66,9 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True
 

@@ -45,3 +45,10 @@ def test_a_taken_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PORT", str(port))
         with pytest.raises(Failure, match=f"Port {port} is taken.*PORT={port + 1} make dev"):
             refuse_what_is_not_development(get_settings())
+
+
+def test_a_host_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said to be a taken port."""
+    monkeypatch.setenv("HOST", "no.such.host.invalid")
+    with pytest.raises(Failure, match=r"cannot listen on no\.such\.host\.invalid.*HOST=127\.0\.0\.1"):
+        refuse_what_is_not_development(get_settings())

@@ -78,3 +78,25 @@ def test_a_missing_database_of_a_running_server_is_created(monkeypatch: pytest.M
     get_database_settings.cache_clear()
     assert PostgreSQL.configured_answers()
     asyncio.run(run(url.render_as_string(hide_password=False), "SELECT 1"))
+
+
+def test_any_name_is_created_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quotation mark in it does not end it."""
+    url = get_database_settings().url.set(database='a "quoted" name')
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    get_database_settings.cache_clear()
+    assert PostgreSQL.configured_answers()
+    asyncio.run(run(url.render_as_string(hide_password=False), "SELECT 1"))
+
+
+def test_a_user_who_may_not_create_it_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may, or another name: one sentence."""
+    url = get_database_settings().url
+    address = url.render_as_string(hide_password=False)
+    asyncio.run(run(address, "CREATE ROLE guest LOGIN PASSWORD 'guest'"))
+    guest = url.set(username="guest", password="guest", database="guests_own")
+    monkeypatch.setenv("DATABASE_URL", guest.render_as_string(hide_password=False))
+    get_database_settings.cache_clear()
+    with pytest.raises(Failure, match=r"guests_own is not there, and guest could not create it .*permission denied"):
+        PostgreSQL.configured_answers()
+    asyncio.run(run(address, "DROP ROLE guest"))
