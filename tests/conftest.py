@@ -1,6 +1,7 @@
 """A snapshot of the template, its rendered variants, and one environment in which all their suites run."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,11 @@ KEPT = (
     "UV_PYTHON",
     "XDG_CACHE_HOME",
 )
+
+
+def pytest_configure() -> None:
+    # A shell without job control starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

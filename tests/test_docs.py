@@ -10,11 +10,17 @@ import pytest
 from tests.conftest import Run
 
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CONTACT_TEST = """
+async def test_the_page(anonymous):
+    answer = await anonymous.get("/contact")
+    assert answer.status_code == 200
+    assert "hello@example.com" in answer.text
+"""
 
 
-def type_in(project: Path, run: Run) -> None:
-    """Do what docs/feature.md says, in its order."""
-    for language, name, text in BLOCK.findall((project / "docs" / "feature.md").read_text(encoding="utf-8")):
+def type_in(project: Path, run: Run, page: str) -> None:
+    """Do what a page of docs/ says, in its order."""
+    for language, name, text in BLOCK.findall((project / "docs" / page).read_text(encoding="utf-8")):
         if name:
             path = project / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,11 +36,21 @@ def type_in(project: Path, run: Run) -> None:
 def test_the_example_feature_works_as_written(new_project: Callable[..., Path], run: Run, lang: str) -> None:
     """From the model to the test: it is clean, typed, layered, migrated and passes."""
     project = new_project(lang=lang)
-    type_in(project, run)
+    type_in(project, run, "feature.md")
     run("make", "check", cwd=project)
     done = run("pytest", "-q", cwd=project)
     assert re.search(r"\d{3,} passed", done.stdout)
     assert len(list((project / "migrations" / "versions").glob("*.py"))) == 2
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_the_example_page_works_as_written(new_project: Callable[..., Path], run: Run, lang: str) -> None:
+    """Everybody may see it, in the language of the service, with the address that the route gave it."""
+    project = new_project(lang=lang)
+    type_in(project, run, "pages.md")
+    run("make", "check", cwd=project)
+    (project / "tests" / "test_contact.py").write_text(CONTACT_TEST, encoding="utf-8")
+    assert "1 passed" in run("pytest", "-q", "tests/test_contact.py", cwd=project).stdout
 
 
 def test_links_lead_somewhere(project: Path) -> None:

@@ -18,7 +18,7 @@ from src.exceptions import ApiError
 from src.pages import forms, messages
 from src.pages.devices import name_device
 from src.pages.forms import Form
-from src.pages.views import render
+from src.pages.views import READ, render
 
 router = PrefixRouter(prefix="/account")
 
@@ -50,7 +50,7 @@ def _out(request: Request, reason: str) -> Response:
     return response
 
 
-@router.get("")
+@router.api_route("", methods=READ)
 async def show_account(
     request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends
 ) -> Response:

@@ -18,13 +18,13 @@ from src.auth.state import ClientDepends
 from src.exceptions import ApiError
 from src.pages import account, forms, messages
 from src.pages.forms import Form
-from src.pages.views import STATIC, render
+from src.pages.views import READ, STATIC, render
 
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
 
 
-@router.api_route("/static/{path:path}", methods=["GET", "HEAD"])
+@router.api_route("/static/{path:path}", methods=READ)
 async def read_file(path: str, request: Request) -> Response:
     """Answer a file that a browser may keep, but asks about each time: a new version is never half there."""
     response = await files.get_response(path, request.scope)
@@ -41,7 +41,7 @@ async def _find_user(visitor: Visitor) -> UserData | None:
         return None
 
 
-@router.get("/")
+@router.api_route("/", methods=READ)
 async def home(request: Request, visitor: VisitorDepends) -> Response:
     user = await _find_user(visitor)
     if user is None and visitor.can_refresh:
@@ -61,7 +61,7 @@ def _show(request: Request, template: str, target: str, form: Form, notice: str 
     return render(request.scope, template, form.status, form.headers, **values)
 
 
-@router.get("/login")
+@router.api_route("/login", methods=READ)
 async def show_login(request: Request) -> Response:
     query = request.query_params
     target = _next(query.get("next", ""))
@@ -84,7 +84,7 @@ async def login(
     return response
 
 
-@router.get("/register")
+@router.api_route("/register", methods=READ)
 async def show_register(request: Request) -> Response:
     return _show(request, "register.html", _next(request.query_params.get("next", "")), Form())
 

@@ -15,6 +15,7 @@ from src.pages import messages
 
 SRC = Path(__file__).resolve().parent.parent
 STATIC = SRC / "static"
+READ = ["GET", "HEAD"]
 
 
 def capitalize(text: str) -> str:

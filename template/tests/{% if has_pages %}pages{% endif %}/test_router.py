@@ -47,6 +47,16 @@ async def test_a_page_is_there_for_everybody(anonymous: AsyncClient, client: Asy
         assert not [element for element in page.elements if element["tag"] in {"script", "style"} or "style" in element]
 
 
+@pytest.mark.parametrize("path", ["/", "/login", "/register", "/account", "/static/style.css"])
+async def test_head_is_what_get_is_without_the_content(
+    signed_in: AsyncClient, anonymous: AsyncClient, path: str
+) -> None:
+    """A checker of links asks so."""
+    for each in (signed_in, anonymous):
+        heads = [await each.request(method, path, headers={"accept": "text/html"}) for method in ("GET", "HEAD")]
+        assert heads[0].status_code == heads[1].status_code < 400
+
+
 @pytest.mark.parametrize("path", ["/login", "/register"])
 async def test_each_field_has_its_label(anonymous: AsyncClient, path: str) -> None:
     """And a browser knows what to fill in."""
