@@ -93,10 +93,10 @@ def test_a_user_who_may_not_create_it_is_told_so(monkeypatch: pytest.MonkeyPatch
     """Who may, or another name: one sentence."""
     url = get_database_settings().url
     address = url.render_as_string(hide_password=False)
-    asyncio.run(run(address, "CREATE ROLE guest LOGIN PASSWORD 'guest'"))
+    asyncio.run(run(address, "CREATE USER guest PASSWORD 'guest'"))
     guest = url.set(username="guest", password="guest", database="guests_own")
     monkeypatch.setenv("DATABASE_URL", guest.render_as_string(hide_password=False))
     get_database_settings.cache_clear()
     with pytest.raises(Failure, match=r"guests_own is not there, and guest could not create it .*permission denied"):
         PostgreSQL.configured_answers()
-    asyncio.run(run(address, "DROP ROLE guest"))
+    asyncio.run(run(address, "DROP USER guest"))
