@@ -36,8 +36,8 @@ def plain(path: Path) -> str:
 
 
 def is_of_the_service(path: Path) -> bool:
-    """Tell a Jinja template that the service itself fills in: Copier copies it as it is."""
-    return "/src/templates/" in plain(path)
+    """Tell a Jinja template that the service itself fills in, or docs that show one: Copier copies it as it is."""
+    return "/src/templates/" in plain(path) or path.name.endswith("pages.md{% endif %}")
 
 
 def read(path: Path) -> str:
