@@ -122,7 +122,7 @@ def test_a_folder_with_files_is_refused_without_a_terminal(template: Path, tmp_p
 
 def test_the_names_of_dependencies_are_refused(new_project: Callable[..., Path]) -> None:
     """The list in copier.yml is that of the project with everything switched on."""
-    metadata = tomllib.loads((new_project(redis=True) / "pyproject.toml").read_text())
+    metadata = tomllib.loads((new_project(celery=True) / "pyproject.toml").read_text())
     groups = metadata["dependency-groups"].values()
     wanted = [*metadata["project"]["dependencies"], *(name for group in groups for name in group)]
     names = {re.split(r"[\[<>=]", requirement)[0] for requirement in wanted}

@@ -7,14 +7,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import Run
 from tests.rendering import render
-from tests.service import READY, Service, fetch, free_port, processes_below, running, wait_until_gone
+from tests.service import READY, TIMEOUT, Service, fetch, free_port, processes_below, running, wait_until_gone
 
 # Another user than the one who runs the tests; reading Python's own files is all that is left of root.
 AS_ORDINARY_USER = [
@@ -86,6 +88,34 @@ def test_it_says_what_it_does_and_ends_with_ctrl_c(project: Path, environment: d
     assert "Everything is stopped." in service.text
     assert "Traceback" not in service.text
     assert wait_until_gone(project) == []
+
+
+def test_background_tasks_run_too(template: Path, folder: Path, environment: dict[str, str]) -> None:
+    """A worker with its schedule; it is there again when the code changed, and gone at the end."""
+    project = render(template, folder, auth=False, celery=True)
+    url = f"http://127.0.0.1:{environment['PORT']}/tasks"
+    with running(["make", "dev"], project, environment) as service:
+        assert_it_serves(service, environment)
+        assert wait_for_task(url) == "SUCCESS"
+        (project / "src" / "tasks" / "tasks.py").open("a").write("\n")
+        assert wait_for_task(url) == "SUCCESS"
+        service.press_ctrl_c()
+        service.wait()
+    assert "Background tasks: celery" in service.text
+    assert "Traceback" not in service.text
+    assert wait_until_gone(project) == []
+
+
+def wait_for_task(url: str) -> str:
+    """Start a task and return the state in which it ends."""
+    deadline = time.monotonic() + TIMEOUT
+    answer = httpx.post(f"{url}/remove-expired", timeout=TIMEOUT)
+    assert answer.status_code == 202
+    while time.monotonic() < deadline:
+        state: str = httpx.get(f"{url}/{answer.json()['id']}", timeout=TIMEOUT).json()["state"]
+        if state not in {"PENDING", "STARTED"}:
+            return state
+    raise AssertionError("no worker did the task")
 
 
 def test_a_second_run_finds_its_data(project: Path, environment: dict[str, str], run: Run) -> None:

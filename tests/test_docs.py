@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,21 @@ def type_in(project: Path, run: Run, page: str) -> None:
                 run(*shlex.split(command), cwd=project)
 
 
-@pytest.mark.parametrize("lang", ["en", "ru"])
-def test_the_example_feature_works_as_written(new_project: Callable[..., Path], run: Run, lang: str) -> None:
+@pytest.mark.parametrize(
+    ("answers", "pages"),
+    [
+        ({"lang": "en"}, ["feature.md"]),
+        ({"lang": "ru", "auth": False, "celery": True}, ["feature.md", "tasks.md"]),
+    ],
+    ids=["en", "ru-celery"],
+)
+def test_the_example_feature_works_as_written(
+    new_project: Callable[..., Path], run: Run, answers: dict[str, Any], pages: list[str]
+) -> None:
     """From the model to the test: it is clean, typed, layered, migrated and passes."""
-    project = new_project(lang=lang)
-    type_in(project, run, "feature.md")
+    project = new_project(**answers)
+    for page in pages:
+        type_in(project, run, page)
     run("make", "check", cwd=project)
     done = run("pytest", "-q", cwd=project)
     assert re.search(r"\d{3,} passed", done.stdout)

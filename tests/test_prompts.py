@@ -51,6 +51,7 @@ def test_a_copy_asks_in_english(copy: Terminal, tmp_path: Path) -> None:
     answer(terminal, "PostgreSQL database", ENTER)
     answer(terminal, "Authentication:", ENTER)
     answer(terminal, "Pages for it", ENTER)
+    answer(terminal, "Background tasks", ENTER)
     terminal.expect_exact("Order Desk is ready in")
     terminal.expect_exact("make dev")
     terminal.expect(pexpect.EOF)
@@ -69,6 +70,7 @@ def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) ->
         answer(terminal, prompt, ENTER)
     answer(terminal, "Аутентификация", ENTER)
     answer(terminal, "Страницы для неё", ENTER)
+    answer(terminal, "Фоновые задачи", ENTER)
     terminal.expect_exact("Щедрый Хлеб готов")
     terminal.expect(pexpect.EOF)
     recorded = answers(tmp_path / "service")
@@ -81,6 +83,7 @@ def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> N
     for prompt in ("Язык", "Название", "Короткое", "Что он", "Автор (", "Почта", "База"):
         answer(terminal, prompt, ENTER)
     answer(terminal, "Аутентификация", "\x1b[A", ENTER)
+    answer(terminal, "Фоновые задачи", ENTER)
     answer(terminal, "Redis для", "\x1b[B", ENTER)
     terminal.expect(pexpect.EOF)
     assert answers(tmp_path / "service")["redis"] is True

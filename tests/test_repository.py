@@ -16,6 +16,7 @@ WIRING = {
     "template/.env.example.jinja",
     "template/.env.jinja",
     "template/Makefile.jinja",
+    "template/devtools/dev.py.jinja",
     "template/devtools/services.py.jinja",
     "template/docker-compose.yaml.jinja",
     "template/migrations/versions/0001_first.py.jinja",
@@ -25,9 +26,11 @@ WIRING = {
     "template/src/health.py.jinja",
     "template/src/main.py.jinja",
     "template/src/routers.py.jinja",
+    "template/src/tasks/router.py.jinja",
     "template/tests/conftest.py.jinja",
+    "template/tests/tasks/test_router.py.jinja",
 }
-MOST_CONDITIONS = 8  # of four features, each is imported in one place and used in another
+MOST_CONDITIONS = 12  # of five features, each is imported in one place and used in another
 
 
 def plain(path: Path) -> str:

@@ -17,7 +17,9 @@ from tests.variants import RESIDUE, VARIANTS, Variant
 
 JINJA = re.compile(r"(?<!\$)\{\{|\{%|\{#|\}\}|%\}|#\}")
 OWN_TEMPLATES = re.compile(r"src/templates/|docs/pages\.md")
-USES_BRACES = re.compile(r"^(migrations/script\.py\.mako|\.github/workflows/.*|src/templates/.*|docs/pages\.md|.*\.py|.*\.css)$")
+USES_BRACES = re.compile(
+    r"^(migrations/script\.py\.mako|\.github/workflows/.*|src/templates/.*|docs/pages\.md|.*\.py|.*\.css)$"
+)
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 WINDOWS_FORBIDS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 

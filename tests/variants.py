@@ -7,10 +7,13 @@ from itertools import product
 LANGUAGES = ("en", "ru")
 # Each state as its answers, and the words that may not be found where a switch is off.
 STATES: list[dict[str, bool]] = [
-    {"auth": True, "demo_pages": True},
-    {"auth": True, "demo_pages": False},
-    {"auth": False, "redis": True},
-    {"auth": False, "redis": False},
+    {"auth": True, "demo_pages": True, "celery": True},
+    {"auth": True, "demo_pages": True, "celery": False},
+    {"auth": True, "demo_pages": False, "celery": True},
+    {"auth": True, "demo_pages": False, "celery": False},
+    {"auth": False, "celery": True},
+    {"auth": False, "celery": False, "redis": True},
+    {"auth": False, "celery": False, "redis": False},
 ]
 RESIDUE = {
     "auth": re.compile(r"src.auth|jwt|bcrypt|login|password_hash|secret_key|public_routes", re.IGNORECASE),
@@ -18,9 +21,10 @@ RESIDUE = {
         r"jinja|multipart|(src|tests)[./]pages|templates?/|static/|favicon|stylesheet|demo.?page|/account|=/login",
         re.IGNORECASE,
     ),
+    "celery": re.compile(r"celery|kombu|(src|tests)[./]tasks|\bbeat\b|broker|enqueue", re.IGNORECASE),
     "redis": re.compile(r"redis|valkey", re.IGNORECASE),
 }
-EVERYTHING = {"lang": "en", "auth": True, "demo_pages": True}
+EVERYTHING = {"lang": "en", "auth": True, "demo_pages": True, "celery": True}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""Hands tasks to the broker, and tells what became of them."""
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from anyio import to_thread
+from celery import Task, states
+from fastapi import Depends
+from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.pools import ProducerPool
+from loguru import logger
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.requests import HTTPConnection
+
+from src.tasks.app import app
+from src.tasks.config import TaskSettings
+from src.tasks.exceptions import QueueUnavailableException, TaskNotFoundException
+from src.tasks.schemes import TaskData
+
+PATIENCE = 0.4  # seconds to wait for the broker, each time
+REDIS_TIMEOUTS = ("socket_timeout", "socket_connect_timeout")
+AMQP_TIMEOUTS = ("read_timeout", "write_timeout")
+PUBLISHERS = 8  # threads that may wait for it
+ONCE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}  # on a new connection: the old may be dead
+UNAVAILABLE = (OperationalError, LimitExceeded, OSError)
+
+
+class TaskQueue:
+    """The way of this process to the broker."""
+
+    def __init__(self, redis: Redis, settings: TaskSettings) -> None:
+        self._redis = redis
+        self._expires = settings.CELERY_RESULT_EXPIRES
+        self._publishers = asyncio.Semaphore(PUBLISHERS)
+        self._states: Any = app.backend  # a StateBackend
+        timeouts = AMQP_TIMEOUTS if settings.broker_url.startswith("amqp") else REDIS_TIMEOUTS
+        connection = app.connection_for_write(
+            settings.broker_url, connect_timeout=PATIENCE, transport_options=dict.fromkeys(timeouts, PATIENCE)
+        )
+        self._connections: Any = connection.Pool(PUBLISHERS)
+        self._producers: Any = ProducerPool(self._connections, limit=PUBLISHERS)
+
+    async def enqueue(self, task: Task[Any, Any], *args: Any, **kwargs: Any) -> UUID:
+        """Hand a task to the workers and return its id; within two seconds it is accepted or it is not there.
+
+        Do it last in a request: a task may begin before the request's transaction is committed.
+
+        Raises:
+            QueueUnavailableException: the broker does not answer.
+            RedisError: Redis does not.
+        """
+        task_id = uuid4()
+        key = self._states.get_key_for_task(str(task_id))
+        pending = {"task_id": str(task_id), "status": states.PENDING, "result": None}
+        await self._redis.set(key, self._states.encode(pending), ex=self._expires)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._publishers.acquire()
+            try:
+                await to_thread.run_sync(partial(self._publish, task, str(task_id), args, kwargs))
+            finally:
+                self._publishers.release()
+        except UNAVAILABLE as error:
+            logger.error("broker unavailable", reason=type(error).__name__)
+            with suppress(RedisError):
+                await self._redis.delete(key)
+            raise QueueUnavailableException from None
+        return task_id
+
+    def _publish(self, task: Task[Any, Any], task_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        with self._producers.acquire(block=True, timeout=PATIENCE) as producer:
+            task.apply_async(args, kwargs, task_id=task_id, producer=producer, retry_policy=ONCE_MORE)
+
+    async def find(self, task_id: UUID) -> TaskData:
+        """Say what became of a task.
+
+        Raises:
+            TaskNotFoundException: nobody enqueued it, or CELERY_RESULT_EXPIRES is over.
+        """
+        text = await self._redis.get(self._states.get_key_for_task(str(task_id)))
+        if text is None:
+            raise TaskNotFoundException
+        kept = self._states.decode(text)
+        result = kept["result"] if kept["status"] == states.SUCCESS else None
+        return TaskData(id=task_id, state=kept["status"], result=result)
+
+    async def close(self) -> None:
+        self._producers.force_close_all()
+        self._connections.force_close_all()
+
+
+async def get_task_queue(connection: HTTPConnection) -> TaskQueue:
+    queue: TaskQueue = connection.app.state.tasks
+    return queue
+
+
+TaskQueueDepends = Annotated[TaskQueue, Depends(get_task_queue)]
