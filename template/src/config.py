@@ -111,6 +111,7 @@ class Settings(EnvSettings):
     )
     MAX_BODY_SIZE: int = Field(1_048_576, ge=1, description="largest request body, bytes")
     SHUTDOWN_TIMEOUT: int = Field(10, ge=0, description="seconds that running requests get when the service stops")
+    # Yours below this line.
 
     @property
     def is_dev(self) -> bool:

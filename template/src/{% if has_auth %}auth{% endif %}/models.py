@@ -15,6 +15,7 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     is_superuser: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_verified: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Yours below this line.
 
     __table_args__ = (
         Index("uq_users_username", func.lower(username), unique=True),

@@ -209,6 +209,7 @@ class UserData(BaseModel):
     is_verified: bool
     created_at: datetime
     updated_at: datetime
+    # Yours below this line.
 
 
 class SessionData(BaseModel):
