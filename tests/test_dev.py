@@ -98,6 +98,8 @@ def test_background_tasks_run_too(template: Path, folder: Path, environment: dic
         assert_it_serves(service, environment)
         assert wait_for_task(url) == "SUCCESS"
         (project / "src" / "tasks" / "tasks.py").open("a").write("\n")
+        for event in ("worker stopped", "worker started"):
+            service.wait_for(event)
         assert wait_for_task(url) == "SUCCESS"
         service.press_ctrl_c()
         service.wait()

@@ -30,6 +30,16 @@ def _use_the_log_of_the_service(**_: Any) -> None:
     setup_logging(get_settings())
 
 
+@signals.worker_ready.connect
+def _log_start(**_: Any) -> None:
+    logger.info("worker started")
+
+
+@signals.worker_shutdown.connect
+def _log_stop(**_: Any) -> None:
+    logger.info("worker stopped")
+
+
 @signals.before_task_publish.connect
 def _send_request_id(headers: dict[str, Any], **_: Any) -> None:
     if request_id := correlation_id.get():
