@@ -36,8 +36,8 @@ class Database:
         self.commit_watchers: list[CommitWatcher] = []
         self._sessions = async_sessionmaker(
             self.engine,
+            class_=AnnouncedSession,
             expire_on_commit=False,
-            sync_session_class=WatchedSession,
             close_resets_only=False,  # whoever uses a session after its request gets an error, not a lost write
         )
 
@@ -48,19 +48,12 @@ class Database:
         Raises:
             UncommittedWriteError: something was written and nobody asked for a commit.
         """
-        async with self._sessions(info={"commit": commit}) as session:
+        async with self._sessions(info={"commit": commit, "watchers": self.commit_watchers}) as session:
             yield session
             if session.info["commit"]:
-                await self._commit(session)
+                await session.commit()
             elif _has_written(session):
                 raise UncommittedWriteError
-
-    async def _commit(self, session: AsyncSession) -> None:
-        await session.flush()
-        async with AsyncExitStack() as stack:
-            for watch in self.commit_watchers:
-                await stack.enter_async_context(watch(session))
-            await session.commit()
 
     async def ping(self) -> None:
         """Ask the database for an answer.
@@ -77,6 +70,19 @@ class Database:
 
 class WatchedSession(Session):
     """A session that remembers whether it wrote."""
+
+
+class AnnouncedSession(AsyncSession):
+    """A session whose watchers know of each commit, of one by hand too."""
+
+    sync_session_class = WatchedSession
+
+    async def commit(self) -> None:
+        await self.flush()
+        async with AsyncExitStack() as stack:
+            for watch in self.info["watchers"]:
+                await stack.enter_async_context(watch(self))
+            await super().commit()
 
 
 @event.listens_for(WatchedSession, "after_flush")

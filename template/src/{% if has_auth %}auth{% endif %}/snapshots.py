@@ -1,8 +1,8 @@
 """Notices every change of users that a session of this service makes, and makes it count on the very next request."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from loguru import logger
@@ -40,6 +40,8 @@ def _note_statement(state: ORMExecuteState) -> Result[Any] | None:
         return None
     if isinstance(statement, Insert) and statement._post_values_clause is None:  # noqa: SLF001 - upsert or not
         return None
+    if isinstance(statement, Update) and state.is_orm_statement and isinstance(state.parameters, Sequence):
+        return _note_many(state)
     returned = len(statement.exported_columns) and bool(statement._returning)  # noqa: SLF001 - no public way to ask
     result = state.invoke_statement(statement.returning(User.id, User.is_active))
     frozen = result.freeze()
@@ -49,6 +51,14 @@ def _note_statement(state: ORMExecuteState) -> Result[Any] | None:
         return getattr(result, "raw", result)  # the cursor's own result: it has no rows, but it knows how many
     width = len(frozen().keys()) - 2
     return frozen().columns(*range(width))
+
+
+def _note_many(state: ORMExecuteState) -> Result[Any]:
+    """An UPDATE by a list of keys and values returns no rows: it is the list that names them."""
+    result = state.invoke_statement()
+    for row in cast("Sequence[Mapping[str, Any]]", state.parameters):
+        _note(state.session, row["id"], is_gone=not row.get("is_active", True))
+    return result
 
 
 def watch_commits(sessions: SessionManager) -> CommitWatcher:

@@ -54,11 +54,13 @@ CHANGES: dict[str, Change] = {
     "update": lambda session, ann: session.execute(update(User).values(username="eve")),
     "table": lambda session, ann: session.execute(update(Base.metadata.tables["users"]).values(username="eve")),
     "upsert": by_upsert,
+    "keys": lambda session, ann: session.execute(update(User), [{"id": ann.id, "username": "eve"}]),
     "returning": by_returning,
 }
 REMOVALS: dict[str, Change] = {
     "deactivated": lambda session, ann: session.execute(update(User).values(is_active=False)),
     "deactivated, manager": lambda session, ann: MANAGER.update_by_id(session, ann.id, Everything(is_active=False)),
+    "deactivated, keys": lambda session, ann: session.execute(update(User), [{"id": ann.id, "is_active": False}]),
     "deleted": lambda session, ann: session.execute(delete(User)),
     "deleted, manager": lambda session, ann: MANAGER.delete_by_id(session, ann.id),
     "deleted, all": lambda session, ann: MANAGER.delete_all(session, every_row=True),
@@ -93,6 +95,15 @@ async def test_who_was_removed_is_signed_out(
     assert [(await signed_in.get("/users/info")).status_code, (await signed_in.post("/auth/refresh")).status_code] == [
         401
     ] * 2
+
+
+async def test_a_commit_by_hand_counts_as_well(signed_in: AsyncClient, database: Database, ann: UserData) -> None:
+    """Whoever commits."""
+    assert await name_of(signed_in) == "ann"
+    async with database.session() as session:
+        await by_attribute(session, ann)
+        await session.commit()
+        assert await name_of(signed_in) == "eve"
 
 
 async def test_rows_and_counts_are_what_they_would_be(database: Database, ann: UserData) -> None:
