@@ -29,11 +29,11 @@ class UserManager(BaseManager[User]):
     model = User
 
     async def find_by_username(self, session: AsyncSession, username: str) -> User | None:
-        return await session.scalar(select(User).where(func.lower(User.username) == func.lower(username)))
+        return await session.scalar(select(User).where(func.lower(User.username) == username.lower()))
 
     async def find_taken(self, session: AsyncSession, username: str, email: str) -> set[str]:
         """Say which of the two somebody has already: `username`, `email`."""
-        name, address = func.lower(User.username) == func.lower(username), func.lower(User.email) == func.lower(email)
+        name, address = func.lower(User.username) == username.lower(), func.lower(User.email) == email.lower()
         rows = await session.execute(select(name, address).where(or_(name, address)))
         return {field for row in rows for field, taken in zip(("username", "email"), row, strict=True) if taken}
 

@@ -147,8 +147,8 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class RegisterScheme(Input):
-    username: FreeName
+class AccountScheme(Input):
+    username: Name
     email: Email
     password: NewPassword
 
@@ -159,6 +159,10 @@ class RegisterScheme(Input):
         if password.get_secret_value().casefold() in own:
             raise _refuse("password_is_name", messages.PASSWORD_IS_NAME)
         return password
+
+
+class RegisterScheme(AccountScheme):
+    username: FreeName
 
 
 class LoginScheme(Input):
@@ -194,6 +198,12 @@ class NewUser(BaseModel):
 
 class PasswordUser(BaseModel):
     hashed_password: str
+
+
+class StoredPassword(PasswordUser):
+    """The row that still has this hash."""
+
+    id: UUID
 
 
 class UserData(BaseModel):

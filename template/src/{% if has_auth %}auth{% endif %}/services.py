@@ -29,6 +29,7 @@ from src.auth.schemes import (
     PasswordUser,
     RegisterScheme,
     SessionData,
+    StoredPassword,
     Tokens,
     UserData,
 )
@@ -87,7 +88,7 @@ class AuthService:
             logger.warning("sign-in failed", address=client.address)
             raise WrongCredentialsException
         await limits.check("LOGIN_ACCOUNT", name)  # of a burst, none is answered after the last allowed failure
-        tokens = await self._begin(user, client)
+        tokens = await self._begin(user, data.password.get_secret_value(), client)
         await self.logout(*presented)  # last: if Redis fails before, the client still has the session it came with
         logger.info("signed in", user=str(user.id), address=client.address)
         return UserData.model_validate(user), tokens
@@ -101,24 +102,32 @@ class AuthService:
         if user is None or not is_right or not user.is_active:
             return None
         if self.auth.passwords.needs_rehash(user.hashed_password):
-            await self._store_password(user, await self.auth.passwords.hash(password))
+            await self._replace_hash(user, await self.auth.passwords.hash(password))
         return user
 
-    async def _store_password(self, user: User, hashed: str) -> None:
+    async def _replace_hash(self, user: User, hashed: str) -> None:
+        """Store another hash of the same password, unless the password was changed meanwhile."""
+        known = StoredPassword(id=user.id, hashed_password=user.hashed_password)
         async with self.database.session(commit=True) as session:
-            await self.manager.update_by_id(session, user.id, PasswordUser(hashed_password=hashed))
-        user.hashed_password = hashed
+            if await self.manager.update_all(session, PasswordUser(hashed_password=hashed), known):
+                user.hashed_password = hashed
 
-    async def _begin(self, user: User, client: Client) -> Tokens:
+    async def _begin(self, user: User, password: str, client: Client) -> Tokens:
         """Write the session first, then look again: who was barred or got a new password meanwhile stays out."""
         user_id = str(user.id)
         new = await self.auth.sessions.create(user_id, client)
         async with self.database.session() as session:
             now = await self.manager.find_by_id(session, user.id)
-        if now is None or not now.is_active or now.hashed_password != user.hashed_password:
+        if now is None or not now.is_active or not await self._is_still(password, user, now):
             await self.auth.sessions.end(user_id, new.session_id)
             raise WrongCredentialsException
         return self.auth.tokens.issue(user_id, new.session_id, 1, new.expires)
+
+    async def _is_still(self, password: str, before: User, now: User) -> bool:
+        """Say whether this is the password now; another login may have stored another hash of it."""
+        if now.hashed_password == before.hashed_password:
+            return True
+        return await self.auth.passwords.verify(password, now.hashed_password)
 
     async def refresh(self, token: str | None, client: Client) -> Tokens:
         """Answer a refresh token with the next one, or within the grace with the same again.
@@ -191,10 +200,12 @@ class AuthService:
         new = data.new_password.get_secret_value()
         if new.casefold() in (row.username.casefold(), row.email.casefold()):
             raise WrongPasswordException(errors=[FieldError(field="new_password", message=messages.PASSWORD_IS_NAME)])
-        await self._store_password(row, await self.auth.passwords.hash(new))
+        row.hashed_password = await self.auth.passwords.hash(new)
+        async with self.database.session(commit=True) as session:
+            await self.manager.update_by_id(session, user.id, PasswordUser(hashed_password=row.hashed_password))
         await self.auth.sessions.end_all(str(user.id))
         logger.info("password changed", user=str(user.id))
-        return await self._begin(row, client)
+        return await self._begin(row, new, client)
 
     async def confirm_password(self, user: UserData, password: str, field: str) -> User:
         """Return the user's row if this is the password.
@@ -203,13 +214,14 @@ class AuthService:
             WrongPasswordException: it is not; `errors` names `field`.
             TooManyRequestsException: it was tried too often.
         """
-        name = user.username.lower()
-        await self.auth.limits.check("LOGIN_ACCOUNT", name)
+        limits, name = self.auth.limits, user.username.lower()
+        await limits.check("LOGIN_ACCOUNT", name)
         async with self.database.session() as session:
             row = await self.manager.find_by_id(session, user.id)
         if await self.auth.passwords.verify(password, row.hashed_password if row else None) and row:
+            await limits.check("LOGIN_ACCOUNT", name)  # as at sign-in: a burst of guesses gets no more answers
             return row
-        await self.auth.limits.count("LOGIN_ACCOUNT", name)
+        await limits.count("LOGIN_ACCOUNT", name)
         raise WrongPasswordException(errors=[FieldError(field=field, message=messages.WRONG_PASSWORD)])
 
 

@@ -11,19 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from src.auth.config import get_auth_settings
 from src.auth.managers import UserManager
 from src.auth.passwords import hash_password
-from src.auth.schemes import Email, Input, Name, NewPassword, NewUser
+from src.auth.schemes import AccountScheme, NewUser
 from src.database.config import get_database_settings
 from src.database.exceptions import DatabaseUnavailableError
 from src.database.session import Database
 
 
-class SuperuserScheme(Input):
-    username: Name
-    email: Email
-    password: NewPassword
-
-
-def ask() -> SuperuserScheme:
+def ask() -> AccountScheme:
     """Take each value from the environment, or ask for it.
 
     Raises:
@@ -33,12 +27,12 @@ def ask() -> SuperuserScheme:
     email = os.environ.get("SUPERUSER_EMAIL") or input("E-mail: ")
     password = os.environ.get("SUPERUSER_PASSWORD") or getpass("Password: ")
     try:
-        return SuperuserScheme(username=username, email=email, password=SecretStr(password))
+        return AccountScheme(username=username, email=email, password=SecretStr(password))
     except ValidationError as error:
         raise SystemExit("\n".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())) from None
 
 
-async def create(data: SuperuserScheme) -> None:
+async def create(data: AccountScheme) -> None:
     """Insert the superuser.
 
     Raises:

@@ -11,7 +11,7 @@ from src.auth.config import get_auth_settings
 from src.auth.exceptions import TooManyPasswordsException
 from src.auth.managers import UserManager
 from src.auth.passwords import MARK, PasswordHasher, hash_password, verify_password
-from src.auth.schemes import UserData
+from src.auth.schemes import PasswordUser, UserData
 from src.auth.state import AuthState
 from src.database.session import Database
 from tests.auth.fixtures import PASSWORD, NewUserFixture, login
@@ -86,6 +86,30 @@ async def test_another_cost_replaces_the_hash_at_login(
     auth.passwords = PasswordHasher(cost=5, queue=2)
     assert (await login(anonymous)).status_code == 200
     assert (await hash_of(database, ann)).startswith(f"{MARK}$2b$05$")
+
+
+async def test_logins_that_replace_one_hash_all_succeed(anonymous: AsyncClient, auth: AuthState, ann: UserData) -> None:
+    """Each finds the hash of another, and it is of the same password."""
+    auth.passwords = PasswordHasher(cost=5, queue=9)
+    answers = await asyncio.gather(*[login(anonymous, ann.username) for _ in range(6)])
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
+async def test_a_better_hash_never_undoes_a_new_password(
+    anonymous: AsyncClient, auth: AuthState, database: Database, ann: UserData
+) -> None:
+    """A login with the old one that is late stores nothing, and is none."""
+    changed = hash_password("another password", 5)
+
+    class LateHasher(PasswordHasher):
+        async def hash(self, password: str) -> str:
+            async with database.session(commit=True) as session:
+                await UserManager().update_by_id(session, ann.id, PasswordUser(hashed_password=changed))
+            return await super().hash(password)
+
+    auth.passwords = LateHasher(cost=5, queue=2)
+    assert (await login(anonymous)).status_code == 401
+    assert await hash_of(database, ann) == changed
 
 
 async def test_a_queue_that_is_full_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
