@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Literal
 
 from limits import RateLimitItem, parse
@@ -66,9 +66,11 @@ def _digest(key: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """Name whom an address belongs to: an IPv6 customer has 2^64 of them."""
+    """Name whom an address belongs to: an IPv6 customer has 2^64 of them, but `::ffff:10.0.0.1` is one of IPv4."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return address
-    return str(ip_network((parsed, NETWORK_BITS), strict=False)) if parsed.version == 6 else address  # noqa: PLR2004
+    if isinstance(parsed, IPv4Address):
+        return address
+    return str(parsed.ipv4_mapped or ip_network((parsed, NETWORK_BITS), strict=False))

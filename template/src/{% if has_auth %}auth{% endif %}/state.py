@@ -15,6 +15,8 @@ from src.auth.reader import SessionReader
 from src.auth.routes import PublicRoutes
 from src.auth.schemes import Client
 
+LONGEST_ADDRESS = 64  # characters; a proxy may say anything
+
 
 class AuthState:
     def __init__(self, settings: AuthSettings, redis: Redis, public_routes: PublicRoutes) -> None:
@@ -35,7 +37,7 @@ async def get_auth_state(connection: HTTPConnection) -> AuthState:
 async def get_client(connection: HTTPConnection) -> Client:
     """Say where a request comes from: the peer, or what a trusted proxy says (FORWARDED_ALLOW_IPS)."""
     address = connection.client.host if connection.client else ""
-    return Client(address, connection.headers.get("user-agent", ""))
+    return Client(address[:LONGEST_ADDRESS], connection.headers.get("user-agent", ""))
 
 
 AuthDepends = Annotated[AuthState, Depends(get_auth_state)]

@@ -6,6 +6,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from src.auth.limits import RateLimits, address_key
+from src.auth.passwords import PasswordHasher
 from src.auth.state import AuthState
 from tests.auth.fixtures import PASSWORD, NewClient, login
 
@@ -41,6 +42,24 @@ async def test_a_burst_gets_no_more_answers(anonymous: AsyncClient) -> None:
     """Guesses that arrive at once are counted like those in a row."""
     answers = await asyncio.gather(*[login(anonymous, "ann", "wrong") for _ in range(18)])
     assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 8
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/auth/login"), ("DELETE", "/users/info")])
+async def test_a_right_guess_that_comes_too_late_is_none(
+    limited: AuthState, signed_in: AsyncClient, method: str, path: str
+) -> None:
+    """The last allowed failure happened while it was hashed."""
+
+    class SlowHasher(PasswordHasher):
+        async def verify(self, password: str, stored: str | None) -> bool:
+            for _ in range(10):
+                await limited.limits.count("LOGIN_ACCOUNT", "ann")
+            return await super().verify(password, stored)
+
+    limited.passwords = SlowHasher(cost=4, queue=2)
+    sent = {"password": PASSWORD} | ({"username": "ann"} if method == "POST" else {})
+    assert (await signed_in.request(method, path, json=sent)).status_code == 429
+    assert (await signed_in.get("/users/info")).status_code == 200
 
 
 @pytest.mark.usefixtures("limited", "ann")
@@ -86,6 +105,8 @@ async def test_a_confirmed_password_is_limited_too(limited: AuthState, signed_in
         ("10.0.0.1", "10.0.0.1"),
         ("2001:db8::1", "2001:db8::/64"),
         ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("fe80::1%eth0", "fe80::/64"),
         ("", ""),
         ("x", "x"),
     ],

@@ -1,7 +1,8 @@
 """Registration, sign-in and sessions, as a client sees them."""
 
 import pytest
-from httpx import AsyncClient
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
 
 from src.auth import messages
 from src.auth.config import get_auth_settings
@@ -136,6 +137,14 @@ async def test_devices_are_listed(signed_in: AsyncClient, new_client: NewClient)
         ("python-httpx/0.28.1", True),
     }
     assert set(devices[0]) == {"id", "current", "created_at", "last_seen_at", "user_agent", "address"}
+
+
+async def test_what_a_client_says_of_itself_is_cut(app: FastAPI, new_client: NewClient, ann: UserData) -> None:
+    """A proxy may pass on any address, a client name itself as it likes."""
+    transport = ASGITransport(app, client=("1" * 5000, 1))
+    client = await new_client(ann.username, transport=transport, headers={"User-Agent": "x" * 5000})
+    (device,) = (await client.get("/auth/sessions")).json()
+    assert (len(device["address"]), len(device["user_agent"])) == (64, 256)
 
 
 async def test_one_device_can_be_signed_out(signed_in: AsyncClient, new_client: NewClient) -> None:
