@@ -42,7 +42,7 @@ class TokenValidationMiddleware:
         auth: AuthState = scope["app"].state.auth
         visitor = set_visitor(scope, headers.get(b"cookie", b"").decode("latin-1"))
         path = get_route_path(scope)
-        if path in auth.public_routes:
+        if auth.public_routes.are_open(path, scope.get("method")):
             await self._serve_anybody(path, visitor, scope, receive, send)
             return
         try:
@@ -95,7 +95,11 @@ class TokenValidationMiddleware:
 
 
 def _read_headers(scope: Scope) -> Headers:
-    return {name: value for name, value in scope["headers"] if name in WANTED}
+    headers: Headers = {}
+    for name, value in scope["headers"]:
+        if name in WANTED:  # HTTP/2 may send cookies one by one (RFC 9113, 8.2.3)
+            headers[name] = b"; ".join((headers[name], value)) if name == b"cookie" and name in headers else value
+    return headers
 
 
 def _is_navigation(scope: Scope, headers: Headers) -> bool:
@@ -107,6 +111,8 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
 
 def _form_page(scope: Scope) -> str | None:
     """Name the page whose form this is."""
+    if scope.get("method") != "POST":
+        return None
     path = get_route_path(scope)
     return next((page for page in FORM_PAGES if path == page or path.startswith(f"{page}/")), None)
 

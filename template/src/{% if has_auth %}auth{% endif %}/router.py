@@ -89,6 +89,7 @@ async def login(
     return user
 
 
+@router.head("/refresh", include_in_schema=False)  # a navigation may be one
 @router.get(
     "/refresh",
     status_code=HTTPStatus.SEE_OTHER,

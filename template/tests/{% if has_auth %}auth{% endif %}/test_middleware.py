@@ -92,6 +92,21 @@ async def test_an_expired_token_sends_a_browser_to_refresh_and_back(expired: Asy
     assert (await expired.get(second.headers["location"], headers=NAVIGATE)).status_code == 200
 
 
+async def test_a_head_is_a_navigation_too(expired: AsyncClient) -> None:
+    """Whoever looks at a page without its content gets to it as well."""
+    answer = await expired.head("/pictures", headers=NAVIGATE)
+    answer = await expired.head(answer.headers["location"], headers=NAVIGATE)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/pictures")
+
+
+async def test_cookies_may_come_one_by_one(signed_in: AsyncClient) -> None:
+    """As HTTP/2 lets them (RFC 9113, 8.2.3)."""
+    cookies = [f"{name}={value}" for name, value in signed_in.cookies.items()]
+    signed_in.cookies.clear()
+    for order in (cookies, cookies[::-1], [*cookies, "a=b"], ["a=b", *cookies]):
+        assert (await signed_in.get("/users/info", headers=[("Cookie", each) for each in order])).status_code == 200
+
+
 async def test_an_expired_token_tells_a_script_to_refresh(expired: AsyncClient) -> None:
     """The body is not executed."""
     answer = await expired.patch("/users/info", json={"username": "other"})
@@ -202,6 +217,33 @@ async def test_public_routes_open_themselves_only(app: FastAPI, anonymous: Async
         assert (await anonymous.get(f"https://test{path}")).status_code == status, path
 
 
+@pytest.mark.usefixtures("exhibits")
+async def test_a_public_path_opens_no_private_route_that_fits_it_too(app: FastAPI, anonymous: AsyncClient) -> None:
+    """Of another method, of a websocket, or of another name for its parameter."""
+    for method in ("POST", "GET"):
+        app.add_api_route("/{shelf}/{name:path}", _answer, methods=[method])
+        app.add_api_route("/{name}", _answer, methods=[method])
+
+    async def talk(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    app.add_api_websocket_route("/exhibits/{name}", talk)
+    for method, path, status in [
+        ("GET", "/open", 200), ("POST", "/open", 401), ("POST", "/health", 401), ("POST", "/exhibits/one", 401),
+        ("GET", "/exhibits/one", 200), ("PUT", "/exhibits/one", 405), ("PUT", "/health", 405), ("GET", "/auth/login", 401),
+        ("POST", "/docs", 401), ("POST", "/files/a/b", 401),
+    ]:  # fmt: skip
+        assert (await anonymous.request(method, path)).status_code == status, (method, path)
+    assert await hear(app, "/exhibits/one") == ["websocket.close"]
+
+
+async def test_a_path_can_be_opened_alone(app: FastAPI, anonymous: AsyncClient, auth: AuthState) -> None:
+    """Of all that a route serves."""
+    app.add_api_route("/exhibits/{slug}", _answer, methods=["GET"])
+    auth.public_routes = PublicRoutes([*PUBLIC_ROUTES, "/exhibits/one"], app.routes)
+    assert [(await anonymous.get(f"/exhibits/{name}")).status_code for name in ("one", "two")] == [200, 401]
+
+
 @pytest.mark.parametrize("path", ["/users/info", "/api/users/info", "/api/api/users/info", "/health/../users/info"])
 async def test_root_path_opens_nothing(app: FastAPI, anonymous: AsyncClient, path: str) -> None:
     """It opened the original's guarded routes."""
@@ -248,9 +290,10 @@ def websockets(app: FastAPI, exhibits: None) -> None:
 
 @pytest.mark.parametrize("root_path", ["", "/exhibits"])
 @pytest.mark.usefixtures("websockets", "anonymous")
-async def test_a_websocket_of_nobody_is_closed(app: FastAPI, root_path: str) -> None:
+async def test_a_websocket_of_nobody_is_closed(app: FastAPI, monkeypatch: pytest.MonkeyPatch, root_path: str) -> None:
     """Before it is accepted."""
     app.root_path = root_path
+    monkeypatch.setattr("src.auth.middleware.FORM_PAGES", ("/ws",))
     for path in ("/ws", "/nowhere", "/health", "/open/", "/exhibits/one/live"):
         assert await hear(app, path) == ["websocket.close"], path
 
@@ -310,5 +353,6 @@ async def test_a_form_sent_too_late_leads_back_to_its_page(anonymous: AsyncClien
     """Never to JSON."""
     answer = await anonymous.post("/settings/name", headers=NAVIGATE)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fsettings")
+    assert (await anonymous.get("/settings/name")).json() == SIGN_IN
     answer = await expired.post("/settings/name", headers=NAVIGATE)
     assert (answer.status_code, answer.headers["location"]) == (303, "/auth/refresh?redirect_url=%2Fsettings")

@@ -96,6 +96,16 @@ async def test_files_are_open_and_cached(anonymous: AsyncClient, signed_in: Asyn
             assert (await client.get(f"https://test/static/{path}")).status_code in (401, 404)
 
 
+async def test_only_files_are_open_below_their_prefix(app: FastAPI, anonymous: AsyncClient) -> None:
+    """Not a route of another method that fits the path as well."""
+
+    @app.post("/{shelf}/{name}")
+    async def change(shelf: str, name: str) -> str:
+        return f"{shelf}/{name}"
+
+    assert (await anonymous.post("/static/style.css")).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("changes", "errors"),
     [
