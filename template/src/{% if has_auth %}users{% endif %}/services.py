@@ -108,10 +108,14 @@ class AccountService:
         Raises:
             WrongPasswordException: the password is another.
             LastSuperuserException: nobody could administer the service any more.
+            NotAuthenticatedException: the user was deleted meanwhile.
         """
         await self.auth.confirm_password(user, data.password.get_secret_value(), "password")
-        async with self.database.session(commit=True) as session:
-            await self.users.delete(session, user.id, by=user)
+        try:
+            async with self.database.session(commit=True) as session:
+                await self.users.delete(session, user.id, by=user)
+        except UserNotFoundException as error:
+            raise NotAuthenticatedException from error
 
 
 UserServiceDepends = Annotated[UserService, Depends(UserService)]

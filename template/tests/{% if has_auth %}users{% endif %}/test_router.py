@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from sqlalchemy import text
 
 from src.auth import messages
-from src.auth.managers import session_key
+from src.auth.managers import UserManager, session_key
 from src.auth.schemes import UserData
 from src.auth.state import AuthState
+from src.database.session import Database
+from src.users.schemes import UserChangesBySuperuser
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login
 
 FIELDS = {"id", "username", "email", "is_active", "is_superuser", "is_verified", "created_at", "updated_at"}
@@ -62,6 +65,13 @@ async def test_an_account_is_deleted_with_its_password(signed_in: AsyncClient, a
     assert not signed_in.cookies
     assert not await auth.sessions._redis.exists(session_key(str(ann.id)))
     assert (await login(signed_in)).status_code == 401
+
+
+async def test_an_account_is_deleted_once(signed_in: AsyncClient) -> None:
+    """Of two that ask at once, one is nobody any more: 401, as documented."""
+    sent = {"password": PASSWORD}
+    answers = await asyncio.gather(*[signed_in.request("DELETE", "/users/info", json=sent) for _ in range(2)])
+    assert sorted(answer.status_code for answer in answers) in ([204, 401], [204, 422])
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
@@ -136,12 +146,27 @@ async def test_the_last_superuser_stays(
     assert (await (superuser.patch(path, json=body) if body else superuser.delete(path))).is_success
 
 
-async def test_two_superusers_who_demote_each_other_leave_one(new_user: NewUserFixture, new_client: NewClient) -> None:
-    """At the same moment, too."""
-    users = [await new_user(name, is_superuser=True) for name in ("one", "two")]
-    clients = [await new_client(user.username) for user in users]
-    calls = [
-        client.patch(f"/users/{user.id}", json={"is_superuser": False})
-        for client, user in zip(clients, reversed(users), strict=True)
-    ]
-    assert sorted([answer.status_code for answer in await asyncio.gather(*calls)]) in ([200, 403], [200, 409])
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+async def count_waiting(database: Database) -> int:
+    async with database.session() as session:
+        return await session.scalar(WAITING) or 0
+
+
+@pytest.mark.parametrize(("method", "body"), [("PATCH", {"is_superuser": False}), ("DELETE", None)])
+async def test_two_superusers_who_unseat_each_other_leave_one(
+    new_user: NewUserFixture, new_client: NewClient, database: Database, method: str, body: dict[str, bool] | None
+) -> None:
+    """At the same moment, too: one waits for the other, and then there is none to spare."""
+    one, two = [await new_user(name, is_superuser=True) for name in ("one", "two")]
+    client = await new_client("one")
+    async with database.session(commit=True) as session:
+        await UserManager().lock_superusers(session)
+        answer = asyncio.create_task(client.request(method, f"/users/{two.id}", json=body))
+        while not answer.done() and not await count_waiting(database):
+            pass
+        await UserManager().update_by_id(session, one.id, UserChangesBySuperuser(is_superuser=False))
+    assert (await answer).status_code == 409
+    async with database.session() as session:
+        assert await UserManager().lock_superusers(session) == {two.id}
