@@ -55,10 +55,13 @@ def test_the_example_feature_works_as_written(
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
-def test_the_example_page_works_as_written(new_project: Callable[..., Path], run: Run, lang: str) -> None:
-    """Everybody may see it, in the language of the service, with the address that the route gave it."""
+def test_the_examples_of_pages_and_sign_in_work_as_written(
+    new_project: Callable[..., Path], run: Run, lang: str
+) -> None:
+    """They are clean and typed; everybody may see the page, with the address that the route gave it."""
     project = new_project(lang=lang)
-    type_in(project, run, "pages.md")
+    for page in ("pages.md", "sign-in.md"):
+        type_in(project, run, page)
     run("make", "check", cwd=project)
     (project / "tests" / "test_contact.py").write_text(CONTACT_TEST, encoding="utf-8")
     assert "1 passed" in run("pytest", "-q", "tests/test_contact.py", cwd=project).stdout
