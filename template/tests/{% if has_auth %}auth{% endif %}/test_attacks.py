@@ -174,14 +174,23 @@ async def test_a_demoted_superuser_is_one_no_more(
     assert [(await former.get(path)).status_code for path in ("/users", "/users/info")] == [403, 200]
 
 
-async def test_a_login_that_races_with_deactivation_leads_nowhere(
-    app: FastAPI, anonymous: AsyncClient, superuser: AsyncClient, ann: UserData
+@pytest.mark.parametrize("deed", ["deactivation", "deletion"])
+async def test_a_login_that_races_leads_nowhere(
+    anonymous: AsyncClient, superuser: AsyncClient, auth: AuthState, ann: UserData, deed: str
 ) -> None:
-    """Whichever comes first."""
-    for _ in range(5):
-        await asyncio.gather(login(anonymous), superuser.patch(f"/users/{ann.id}", json={"is_active": False}))
-        assert (await anonymous.get("/users/info")).status_code == 401
-        await superuser.patch(f"/users/{ann.id}", json={"is_active": True})
+    """Its user was barred while the password was hashed, or whenever else."""
+    path = f"/users/{ann.id}"
+
+    class SlowHasher(PasswordHasher):
+        async def verify(self, password: str, stored: str | None) -> bool:
+            method = "PATCH" if deed == "deactivation" else "DELETE"
+            assert (await superuser.request(method, path, json={"is_active": False})).is_success
+            return await super().verify(password, stored)
+
+    auth.passwords = SlowHasher(cost=4, queue=2)
+    assert (await login(anonymous)).status_code == 401
+    assert not anonymous.cookies
+    assert not await auth.sessions.find_all(str(ann.id))
 
 
 async def test_nobody_ends_a_session_of_somebody_else(

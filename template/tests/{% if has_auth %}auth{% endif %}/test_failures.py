@@ -84,6 +84,19 @@ async def test_redis_that_is_silent_is_503(redis: tuple[Proxy, AsyncClient], met
     assert (await client.get("/users/info")).status_code == 200
 
 
+async def test_silence_ends_before_a_long_redis_timeout(redis: tuple[Proxy, AsyncClient]) -> None:
+    """Who is signed in waits a second at most, whatever else waits for Redis."""
+    proxy, client = redis
+    pool = client._transport.app.state.redis.connection_pool  # type: ignore[attr-defined]
+    pool.connection_kwargs |= {"socket_timeout": 3 * PATIENCE, "socket_connect_timeout": 3 * PATIENCE}
+    await pool.disconnect()
+    pool.reset()
+    proxy.be_silent()
+    await fail(client)
+    proxy.speak()
+    assert (await client.get("/users/info")).status_code == 200
+
+
 async def test_redis_that_was_emptied_asks_everybody_to_sign_in(new_client: Any) -> None:
     """No 5xx anywhere."""
     client = await new_client("ann")

@@ -68,6 +68,14 @@ def test_a_token_has_the_documented_claims(handler: TokenHandler) -> None:
     assert [jwt.get_unverified_header(each)["typ"] for each in (tokens.access, tokens.refresh)] == ["at+jwt", "rt+jwt"]
 
 
+def test_an_access_token_lives_for_minutes(handler: TokenHandler) -> None:
+    """ACCESS_TOKEN_EXPIRE of them, the refresh token for as long as the session."""
+    tokens = handler.issue(USER, SESSION, 1, NOW + 86400)
+    pair = (tokens.access, tokens.refresh)
+    access, refresh = [jwt.decode(each, options={"verify_signature": False}) for each in pair]
+    assert (access["exp"] - access["iat"], refresh["exp"]) == (15 * 60, NOW + 86400)
+
+
 def test_an_access_token_ends_with_its_session(handler: TokenHandler) -> None:
     """However long ACCESS_TOKEN_EXPIRE is."""
     soon = int(time.time()) + 5
@@ -105,6 +113,14 @@ def test_a_token_without_a_claim_is_refused(handler: TokenHandler, claim: str) -
 def test_a_mistyped_premature_or_foreign_token_is_refused(handler: TokenHandler, changes: dict[str, Any]) -> None:
     """Although it carries a good signature."""
     assert refused(handler, forge(ACCESS | changes))
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_another_hosts_clock_may_be_ten_seconds_ahead(handler: TokenHandler, claim: str) -> None:
+    """No more."""
+    now = int(time.time())
+    assert handler.verify(forge(ACCESS | {claim: now + 9}), "access")
+    assert refused(handler, forge(ACCESS | {claim: now + 20}))
 
 
 @pytest.mark.parametrize("generation", [0, -1, "1", 1.0, True, None, DROP], ids=str)
@@ -166,6 +182,12 @@ def test_every_changed_character_breaks_a_token(handler: TokenHandler) -> None:
 def test_junk_is_refused(handler: TokenHandler, token: str) -> None:
     """Deep, long, empty, not ASCII: one error, and no other."""
     assert refused(handler, token)
+
+
+def test_a_token_longer_than_any_of_ours_is_not_looked_at(handler: TokenHandler) -> None:
+    """However well it is signed: what is remembered stays small."""
+    assert handler.verify(forge(ACCESS | {"more": "x" * 300}), "access")
+    assert refused(handler, forge(ACCESS | {"more": "x" * 700}))
 
 
 def test_an_expired_token_is_told_apart(handler: TokenHandler) -> None:

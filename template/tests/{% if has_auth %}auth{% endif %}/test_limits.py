@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from src.auth.limits import RateLimits, address_key
@@ -78,9 +79,11 @@ async def test_an_address_has_twenty_attempts(anonymous: AsyncClient, new_client
 
 
 @pytest.mark.usefixtures("limited")
-async def test_an_address_registers_five(anonymous: AsyncClient) -> None:
-    """An hour."""
-    answers = [await anonymous.post("/auth/register", json=body(number)) for number in range(6)]
+async def test_an_address_registers_five(app: FastAPI, new_client: NewClient) -> None:
+    """An hour; of IPv6 it is the whole network of a customer."""
+    peers = [ASGITransport(app, client=(f"2001:db8::{number}", 1)) for number in range(6)]
+    clients = [await new_client(transport=peer) for peer in peers]
+    answers = [await client.post("/auth/register", json=body(number)) for number, client in enumerate(clients)]
     assert [answer.status_code for answer in answers] == [201] * 5 + [429]
 
 

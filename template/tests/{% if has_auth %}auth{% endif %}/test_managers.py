@@ -105,6 +105,7 @@ async def test_a_session_ends_when_it_is_idle_or_old(sessions: SessionManager, n
     """Whichever comes first; it is removed then."""
     await change(sessions, new, **{ends: 1})
     assert await sessions.find_all(USER) == {}
+    assert not await sessions._redis.hexists(session_key(USER), f"s:{new.session_id}")
     await sessions.create(USER, HERE)
     other = await sessions.create(USER, HERE)
     await change(sessions, other, **{ends: 1})
@@ -124,6 +125,23 @@ async def test_a_refresh_prolongs_the_key(sessions: SessionManager, new: NewSess
     await sessions._redis.expire(session_key(USER), 60)
     expires = (await sessions.rotate(USER, new.session_id, 1)).expires
     assert await sessions._redis.expiretime(session_key(USER)) == pytest.approx(expires, abs=1)
+
+
+async def test_the_key_lives_as_long_as_its_longest_session(sessions: SessionManager, new: NewSession) -> None:
+    """A shorter one that comes later does not end it."""
+    sessions._settings.REFRESH_TOKEN_EXPIRE = 1
+    assert (await sessions.create(USER, HERE)).expires < new.expires
+    assert await sessions._redis.expiretime(session_key(USER)) == pytest.approx(new.expires, abs=1)
+
+
+async def test_a_device_was_seen_when_it_refreshed(sessions: SessionManager, new: NewSession) -> None:
+    """Not when it repeats itself."""
+    await change(sessions, new, seen=1)
+    seen = []
+    for generation in (1, 1):
+        await rotate(sessions, new, generation)
+        seen.append((await sessions.find_all(USER))[new.session_id].seen)
+    assert seen[0] == seen[1] > 1
 
 
 async def test_the_last_session_takes_the_key_along(sessions: SessionManager, new: NewSession) -> None:

@@ -121,9 +121,10 @@ async def test_an_expired_token_alone_is_no_session(expired: AsyncClient, auth: 
     assert (await expired.get("/users/info")).json() == SIGN_IN
 
 
-async def test_the_signed_in_get_nothing_that_is_cached(signed_in: AsyncClient) -> None:
-    """Unless the endpoint says how."""
-    assert (await signed_in.get("/users/info")).headers["cache-control"] == "no-store"
+@pytest.mark.parametrize("path", ["/users/info", "/health", "/nowhere", "/auth/sessions", "/docs"])
+async def test_the_signed_in_get_nothing_that_is_cached(signed_in: AsyncClient, path: str) -> None:
+    """Public routes included: they may show who looks."""
+    assert (await signed_in.get(path)).headers["cache-control"] == "no-store"
 
 
 async def test_the_request_knows_who_asks(app: FastAPI, signed_in: AsyncClient, ann: UserData) -> None:

@@ -116,6 +116,7 @@ async def test_a_queue_that_is_full_is_503(monkeypatch: pytest.MonkeyPatch) -> N
     """With Retry-After; those that wait are answered."""
     monkeypatch.setattr("src.auth.passwords._cpus", lambda: 1)
     hasher = PasswordHasher(cost=4, queue=2)
+    assert hasher._threads._max_workers == 1  # as many as there are cores
     answers = await asyncio.gather(*[hasher.hash(PASSWORD) for _ in range(5)], return_exceptions=True)
     assert [isinstance(answer, TooManyPasswordsException) for answer in answers] == [False] * 3 + [True] * 2
     assert await hasher.verify(PASSWORD, str(answers[0]))

@@ -1,5 +1,8 @@
 """Registration, sign-in and sessions, as a client sees them."""
 
+import json
+import time
+
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -21,7 +24,8 @@ async def test_whoever_registers_can_sign_in(anonymous: AsyncClient) -> None:
     answer = await anonymous.post("/auth/register", json=BEA)
     assert (answer.status_code, answer.json()["email"]) == (201, "bea@example.com")
     assert not anonymous.cookies
-    assert (await login(anonymous, "bea")).status_code == 200
+    answer = await login(anonymous, "bea")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert (await anonymous.get("/users/info")).json()["username"] == "bea"
 
 
@@ -203,6 +207,19 @@ async def test_a_new_session_replaces_what_is_no_hash(anonymous: AsyncClient, au
 async def test_what_is_no_hash_signs_nobody_in(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
     """401 everywhere, never a 500."""
     await auth.sessions._redis.set(session_key(str(ann.id)), "active")
+    answers = [await signed_in.get("/users/info"), await signed_in.post("/auth/refresh")]
+    assert [answer.status_code for answer in answers] == [401, 401]
+
+
+@pytest.mark.parametrize("end", ["idle", "abs"])
+async def test_a_session_that_is_over_serves_nobody(
+    signed_in: AsyncClient, auth: AuthState, ann: UserData, end: str
+) -> None:
+    """Although the access token is still good."""
+    (session_id,) = await auth.sessions.find_all(str(ann.id))
+    key, field = session_key(str(ann.id)), f"s:{session_id}"
+    stored = json.loads(await auth.sessions._redis.hget(key, field) or "")
+    await auth.sessions._redis.hset(key, field, json.dumps(stored | {end: time.time() - 1}))
     answers = [await signed_in.get("/users/info"), await signed_in.post("/auth/refresh")]
     assert [answer.status_code for answer in answers] == [401, 401]
 

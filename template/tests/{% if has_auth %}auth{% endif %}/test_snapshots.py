@@ -1,7 +1,8 @@
 """A change of a user counts on the very next request, however it is made."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -148,6 +149,27 @@ async def test_readers_and_writers_at_once_end_with_the_last_word(signed_in: Asy
     for number in range(10):
         await asyncio.gather(rename(number), *[name_of(signed_in) for _ in range(5)])
         assert await name_of(signed_in) == f"name{number}"
+
+
+async def test_who_reads_just_before_the_commit_leaves_nothing_old(signed_in: AsyncClient, database: Database) -> None:
+    """It stores the row as it was then; what is stored is dropped once more."""
+
+    @asynccontextmanager
+    async def read(_: AsyncSession) -> AsyncIterator[None]:
+        assert await name_of(signed_in) == "ann"
+        yield
+
+    database.commit_watchers.append(read)
+    async with database.session(commit=True) as session:
+        await session.execute(update(User).values(username="eve"))
+    assert await name_of(signed_in) == "eve"
+
+
+async def test_an_inactive_snapshot_is_nobody(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
+    """However it got there."""
+    reading = await auth.reader.read(str(ann.id), "any")
+    await auth.sessions.store_snapshot(ann.model_copy(update={"is_active": False}), reading.version or "")
+    assert (await signed_in.get("/users/info")).status_code == 401
 
 
 async def test_nobody_who_is_signed_out_gets_a_key(database: Database, auth: AuthState, ann: UserData) -> None:

@@ -22,7 +22,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_may_administer(anonymous: AsyncClient) -> None:
     """Signed in like everybody else."""
     await create(ask())
-    assert (await login(anonymous, "boss")).json()["is_superuser"]
+    boss = (await login(anonymous, "boss")).json()
+    assert (boss["is_superuser"], boss["is_verified"]) == (True, True)
     assert (await anonymous.get("/users")).status_code == 200
 
 

@@ -79,9 +79,10 @@ async def test_without_redis_there_is_a_page_to_try_again(signed_in: AsyncClient
 @pytest.mark.parametrize("path", ["/", "/login", "/register"])
 @pytest.mark.usefixtures("redis_is_down")
 async def test_pages_for_everybody_need_no_redis(signed_in: AsyncClient, path: str) -> None:
-    """Who asks is unknown then."""
+    """Who asks is unknown then, and keeps the cookies."""
     answer = await look(signed_in, path)
     assert (answer.status_code, Page(answer).find(tag="form", action="/logout")) == (200, [])
+    assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("body", [["no", "sentence"], {"detail": {"a": 1}}, {"error": "theirs"}], ids=str)
