@@ -21,7 +21,6 @@ from src.auth.schemes import Client, UserData
 from src.database.manager import BaseManager
 
 MOST_REPEATS = 50  # times that a replaced refresh token is answered within the grace
-LONGEST_AGENT = 256
 FIELD = "s:"
 
 
@@ -135,14 +134,13 @@ class SessionManager:
         settings = self._settings
         idle, longest = settings.REFRESH_TOKEN_EXPIRE * 60, settings.SESSION_EXPIRE * 60
         version = secrets.randbits(52)
-        agent = client.agent[:LONGEST_AGENT]
         arguments: list[str | float] = [
             session_id,
             idle,
             longest,
             settings.MAX_SESSIONS,
             version,
-            agent,
+            client.agent,
             client.address,
         ]
         return NewSession(session_id, await self._create([session_key(user_id)], arguments))

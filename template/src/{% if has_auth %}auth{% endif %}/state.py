@@ -15,7 +15,7 @@ from src.auth.reader import SessionReader
 from src.auth.routes import PublicRoutes
 from src.auth.schemes import Client
 
-LONGEST_ADDRESS = 64  # characters; a proxy may say anything
+LONGEST_ADDRESS, LONGEST_AGENT = 64, 256  # characters; clients and proxies may say anything
 
 
 class AuthState:
@@ -37,7 +37,7 @@ async def get_auth_state(connection: HTTPConnection) -> AuthState:
 async def get_client(connection: HTTPConnection) -> Client:
     """Say where a request comes from: the peer, or what a trusted proxy says (FORWARDED_ALLOW_IPS)."""
     address = connection.client.host if connection.client else ""
-    return Client(address[:LONGEST_ADDRESS], connection.headers.get("user-agent", ""))
+    return Client(address[:LONGEST_ADDRESS], connection.headers.get("user-agent", "")[:LONGEST_AGENT])
 
 
 AuthDepends = Annotated[AuthState, Depends(get_auth_state)]

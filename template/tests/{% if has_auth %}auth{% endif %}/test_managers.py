@@ -161,10 +161,10 @@ async def test_session_ids_cannot_be_guessed(sessions: SessionManager) -> None:
 
 
 async def test_strange_characters_of_an_agent_are_kept(sessions: SessionManager) -> None:
-    """And a long one is cut."""
-    await sessions.create(USER, Client("::1", 'é"\\\n' + "x" * 1000))
+    """And shown as they came."""
+    await sessions.create(USER, Client("::1", 'é"\\\n'))
     (stored,) = (await sessions.find_all(USER)).values()
-    assert stored.ua == 'é"\\\n' + "x" * 252
+    assert stored.ua == 'é"\\\n'
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"gen": 1}', '{"taken": 1, "user": {}}', '{"taken": 1}', "1"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
-from httpx import AsyncClient
+from httpx import ASGITransport, AsyncClient
 from starlette.requests import Request
 from starlette.types import Message
 
@@ -15,7 +15,9 @@ from src.auth.middleware import TokenValidationMiddleware
 from src.auth.routes import PublicRoutes
 from src.auth.schemes import UserData
 from src.auth.state import AuthState
+from src.main import create_app
 from tests.auth.fixtures import NewClient
+from tests.settings import forget_settings
 
 NAVIGATE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
 ACCEPT = {"Accept": "text/html,*/*"}
@@ -168,6 +170,19 @@ async def test_requests_of_other_sites_are_refused(app: FastAPI, new_client: New
     _guard_of(app)._origins = frozenset({b"https://friend.com"})
     for headers, status in CROSS_SITE:
         assert (await client.post("/auth/logout", headers=headers)).status_code == status, headers
+
+
+async def test_a_friendly_site_can_read_why_it_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CORS_ORIGINS lists passes the guard, and its answers carry the headers that a browser asks for."""
+    monkeypatch.setenv("CORS_ORIGINS", "https://friend.com")
+    forget_settings()
+    async with AsyncClient(transport=ASGITransport(create_app()), base_url="https://test") as client:
+        headers = {"Origin": "https://friend.com", "Sec-Fetch-Site": "cross-site"}
+        for method in ("GET", "POST"):
+            answer = await client.request(method, "/users/info", headers=headers)
+            assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, "https://friend.com")
+        answer = await client.post("/users/info", headers=headers | {"Origin": "https://evil.com"})
+        assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (403, False)
 
 
 def _guard_of(app: FastAPI) -> TokenValidationMiddleware:
