@@ -35,7 +35,8 @@ class Client:
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        answer = await self._http.request(method, path, headers={"Cookie": cookies} if cookies else {}, **options)
+        headers = {**options.pop("headers", {}), **({"Cookie": cookies} if cookies else {})}
+        answer = await self._http.request(method, path, headers=headers, **options)
         self._http.cookies.clear()
         for line in answer.headers.get_list("set-cookie"):
             for name, morsel in SimpleCookie(line).items():

@@ -12,8 +12,8 @@ from tests.live import LiveService, NewClient, NewService
 
 @pytest.fixture
 def twin(shared_service: NewService) -> LiveService:
-    """A second process; the setting that differs changes nothing here."""
-    return shared_service(SHUTDOWN_TIMEOUT="9")
+    """A second process, that believes no proxy of this machine."""
+    return shared_service(FORWARDED_ALLOW_IPS="10.0.0.1")
 
 
 @pytest.fixture
@@ -36,6 +36,18 @@ async def test_a_session_of_one_is_a_session_of_the_other(signed_in: Client, els
     assert (await elsewhere.profile()).json() == (await signed_in.profile()).json()
     assert (await elsewhere.refresh()).status_code == 204
     assert (await signed_in.profile()).status_code == 200
+
+
+async def test_an_address_is_the_peers_or_what_a_known_proxy_says(
+    signed_in: Client, twin: LiveService, new_client: NewClient
+) -> None:
+    """Its last word, which is what it saw; what stands before that anybody may have written."""
+    forwarded = {"X-Forwarded-For": "192.0.2.1, 203.0.113.9", "Forwarded": "for=192.0.2.1", "X-Real-IP": "192.0.2.1"}
+    body = {"username": signed_in.username, "password": PASSWORD}
+    for client, address in ((signed_in, "203.0.113.9"), (await new_client(twin), "127.0.0.1")):
+        assert (await client.ask("POST", "/auth/login", json=body, headers=forwarded)).status_code == 200
+        devices = (await client.get("/auth/sessions")).json()
+        assert [each["address"] for each in devices if each["current"]] == [address]
 
 
 async def test_within_the_grace_the_other_gives_the_same_successor(
