@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from ipaddress import IPv4Address, ip_address, ip_network
-from typing import Literal
+from typing import Any, Literal, cast
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
@@ -18,15 +18,22 @@ Limit = Literal["LOGIN_ACCOUNT", "LOGIN_ADDRESS", "REGISTER", "REFRESH"]
 NETWORK_BITS = 64  # of an IPv6 address: what one customer gets
 
 
+class SharedStorage(RedisStorage):
+    """Counts through the client that the service has already, of a cluster or of Sentinel too."""
+
+    STORAGE_SCHEME = None  # type: ignore[assignment]  # it is made here, not found by an address
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        super().__init__("async+redis://", implementation="redispy", key_prefix="limits")
+
+    def configure_bridge(self) -> None:
+        cast("Any", self.bridge).connection_getter = lambda _: self._redis
+
+
 class RateLimits:
     def __init__(self, redis: Redis, settings: AuthSettings) -> None:
-        storage = RedisStorage(
-            "async+redis://",
-            implementation="redispy",
-            key_prefix="limits",
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # its documentation names this option
-        )
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._limiter = MovingWindowRateLimiter(SharedStorage(redis))
         texts: dict[Limit, str] = {
             "LOGIN_ACCOUNT": settings.RATE_LIMIT_LOGIN_ACCOUNT,
             "LOGIN_ADDRESS": settings.RATE_LIMIT_LOGIN_ADDRESS,

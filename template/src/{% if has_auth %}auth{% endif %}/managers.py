@@ -123,7 +123,7 @@ class SessionManager:
         self._redis = redis
         self._settings = settings
         self._create, self._rotate, self._end = (self._script(name) for name in ("create", "rotate", "end"))
-        self._invalidate, self._store = self._script("invalidate"), self._script("store")
+        self._store = self._script("store")
 
     def _script(self, name: str) -> AsyncScript:
         return self._redis.register_script(_source(name))
@@ -175,7 +175,7 @@ class SessionManager:
         """Make sure that nobody is served, or stores, what was known of these users so far."""
         pipeline = self._redis.pipeline(transaction=False)
         for user_id in user_ids:
-            await self._invalidate([session_key(user_id)], client=pipeline)
+            pipeline.eval(_source("invalidate"), 1, session_key(user_id))  # a cluster's pipeline takes no EVALSHA
         await pipeline.execute()
 
     async def store_snapshot(self, user: UserData, version: str) -> None:

@@ -1,10 +1,13 @@
-"""Reads sessions: requests of one turn of the event loop share a round trip, each with an HMGET of its own."""
+"""Reads sessions: requests of one turn of the event loop share a round trip, each with an HMGET of its own.
+
+In a cluster each is a round trip of its own: a node that is down must not fail the requests of the others' users.
+"""
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from src.auth.managers import FIELD, session_key
@@ -21,6 +24,8 @@ class Reading(NamedTuple):
 
 
 NOTHING = Reading(None, None, None)
+SHARED = ("user", "ver")
+NO_HASH = "WRONGTYPE "  # how Redis' answer begins; the client has no class for it
 Question = tuple[str, str, asyncio.Future[Reading]]
 
 
@@ -36,12 +41,22 @@ class SessionReader:
         Raises:
             RedisError: Redis does not answer.
         """
+        key, field = session_key(user_id), FIELD + session_id
+        if isinstance(self._redis, RedisCluster):
+            return await self._read_alone(key, field)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._start)
         future: asyncio.Future[Reading] = loop.create_future()
-        self._waiting.append((session_key(user_id), FIELD + session_id, future))
+        self._waiting.append((key, field, future))
         return await future
+
+    async def _read_alone(self, key: str, field: str) -> Reading:
+        try:
+            answer: list[Any] = await self._redis.hmget(key, [field, *SHARED])
+            return Reading(*answer)
+        except ResponseError as error:
+            return _nothing(error)
 
     def _start(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -53,8 +68,7 @@ class SessionReader:
         pending = [future for _, _, future in batch]
         try:
             for future, answer in zip(pending, await self._ask(batch), strict=True):
-                if not future.done():
-                    future.set_result(NOTHING if isinstance(answer, RedisError) else Reading(*answer))
+                _settle(future, answer)
         except (RedisError, OSError) as error:
             reason = RedisTimeoutError("no answer in time") if isinstance(error, TimeoutError) else error
             for future in pending:
@@ -67,7 +81,23 @@ class SessionReader:
     async def _ask(self, batch: list[Question]) -> list[list[str | None] | RedisError]:
         pipeline = self._redis.pipeline(transaction=False)
         for key, field, _ in batch:
-            pipeline.hmget(key, [field, "user", "ver"])
+            pipeline.hmget(key, [field, *SHARED])
         async with asyncio.timeout(PATIENCE):
             answers: list[list[str | None] | RedisError] = await pipeline.execute(raise_on_error=False)
         return answers
+
+
+def _nothing(error: RedisError) -> Reading:
+    """Read what is not a hash like nothing; any other error is one."""
+    if not str(error).startswith(NO_HASH):
+        raise error
+    return NOTHING
+
+
+def _settle(future: asyncio.Future[Reading], answer: list[str | None] | RedisError) -> None:
+    if future.done():
+        return
+    try:
+        future.set_result(_nothing(answer) if isinstance(answer, RedisError) else Reading(*answer))
+    except RedisError as error:
+        future.set_exception(error)

@@ -1,11 +1,9 @@
 """What Celery itself is set to; it reads this module when it is first used."""
 
-from src.redis_database.config import get_redis_settings
 from src.tasks.config import KILL_AFTER, get_task_settings
 from src.tasks.schedule import SCHEDULE
 
-_settings, _redis = get_task_settings(), get_redis_settings()
-_tls = {"ssl_cert_reqs": "required"}
+_settings = get_task_settings()
 
 broker_url = _settings.broker_url
 broker_connection_retry_on_startup = True
@@ -16,19 +14,17 @@ broker_transport_options = (
         "visibility_timeout": _settings.CELERY_VISIBILITY_TIMEOUT,
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
+        **_settings.broker_options,
     }
 )
 task_default_queue = _settings.CELERY_QUEUE
 
+broker_use_ssl = _settings.broker_tls
+
 # States and results stand in Redis, wherever tasks wait.
-result_backend = f"src.tasks.backend:StateBackend+{_redis.url}"
+result_backend = "src.tasks.backend:StateBackend"
 result_expires = _settings.CELERY_RESULT_EXPIRES
 result_backend_transport_options = {"retry_policy": {"max_retries": 5, "interval_start": 0, "interval_step": 0.2}}
-redis_socket_timeout = redis_socket_connect_timeout = 5.0
-if broker_url.startswith("rediss"):
-    broker_use_ssl = _tls
-if _redis.url.startswith("rediss"):
-    redis_backend_use_ssl = _tls
 
 # A task is done at least once: it is taken off the queue when it is finished, not when it begins.
 task_acks_late = True

@@ -38,9 +38,8 @@ class TaskQueue:
         self._publishers = asyncio.Semaphore(PUBLISHERS)
         self._states: Any = app.backend  # a StateBackend
         timeouts = AMQP_TIMEOUTS if settings.broker_url.startswith("amqp") else REDIS_TIMEOUTS
-        connection = app.connection_for_write(
-            settings.broker_url, connect_timeout=PATIENCE, transport_options=dict.fromkeys(timeouts, PATIENCE)
-        )
+        options = {**dict.fromkeys(timeouts, PATIENCE), **settings.broker_options}
+        connection = app.connection_for_write(settings.broker_url, connect_timeout=PATIENCE, transport_options=options)
         self._connections: Any = connection.Pool(PUBLISHERS)
         self._producers: Any = ProducerPool(self._connections, limit=PUBLISHERS)
 

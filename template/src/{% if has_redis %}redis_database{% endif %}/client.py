@@ -1,30 +1,81 @@
 """The Redis client of this process."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.requests import HTTPConnection
 
+from src.redis_database.address import Address
+from src.redis_database.cluster import Cluster
 from src.redis_database.config import RedisSettings
 
 
+class BlockingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Asks Sentinel who is the master, and lets wait who finds no free connection to it."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
 def create_redis(settings: RedisSettings) -> Redis:
-    """Create a pooled client: a lost connection is tried once more, silence lasts no longer than REDIS_TIMEOUT."""
-    pool = BlockingConnectionPool.from_url(
-        settings.url,
+    """Create a pooled client: a lost connection is tried once more, silence lasts no longer than REDIS_TIMEOUT.
+
+    That of a cluster is another class with the same commands; it asks a second time after silence, too.
+    """
+    address = settings.address
+    if address.kind == "cluster":
+        return cast("Redis", _cluster(address, settings))
+    options: dict[str, Any] = {
+        "timeout": settings.REDIS_TIMEOUT,
+        "max_connections": settings.REDIS_POOL_SIZE,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.1), 1, supported_errors=(RedisConnectionError,)),
+        **_common(settings),
+    }
+    if address.kind == "sentinel":
+        return _sentinel(address, settings, options)
+    return Redis.from_pool(BlockingConnectionPool.from_url(settings.url, **options))
+
+
+def _common(settings: RedisSettings) -> dict[str, Any]:
+    timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.REDIS_TIMEOUT)
+    return {**timeouts, "health_check_interval": 15, "decode_responses": True}
+
+
+def _cluster(address: Address, settings: RedisSettings) -> Cluster:
+    return Cluster(
+        patience=2 * settings.REDIS_TIMEOUT,
         max_connections=settings.REDIS_POOL_SIZE,
-        timeout=settings.REDIS_TIMEOUT,
-        socket_timeout=settings.REDIS_TIMEOUT,
-        socket_connect_timeout=settings.REDIS_TIMEOUT,
-        health_check_interval=15,
-        decode_responses=True,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.1), 1, supported_errors=(RedisConnectionError,)),
+        startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],
+        dynamic_startup_nodes=False,  # those of the settings stay known: a name may lead to new machines
+        retry=Retry(NoBackoff(), 1),
+        ssl=address.tls,
+        **_common(settings),
+        **address.options,
     )
-    return Redis.from_pool(pool)
+
+
+def _sentinel(address: Address, settings: RedisSettings, options: dict[str, Any]) -> Redis:
+    together = settings.REDIS_TIMEOUT / len(address.nodes)
+    asked = {
+        "socket_timeout": together,
+        "socket_connect_timeout": together,
+        **{name: value for name, value in address.options.items() if name.startswith("ssl_")},
+        "ssl": address.tls,
+        "password": address.sentinel_password or None,
+        "retry": Retry(NoBackoff(), 0),  # there are others to ask
+    }
+    sentinel: Any = Sentinel(address.nodes, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
+    client: Redis = sentinel.master_for(
+        address.master, connection_pool_class=BlockingSentinelPool, ssl=address.tls, **options, **address.options
+    )
+    return client
 
 
 async def get_redis(connection: HTTPConnection) -> Redis:

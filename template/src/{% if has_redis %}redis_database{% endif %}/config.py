@@ -5,14 +5,22 @@ from typing import Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
-from redis.asyncio.connection import ConnectionPool, parse_url
 from redis.exceptions import RedisError
 
 from src.config import EXAMPLE_SECRET, EnvSettings, get_settings, load
+from src.redis_database.address import Address, parse_address
+
+EXAMPLES = {
+    "": "redis://:password@host:6379/0, or rediss:// for TLS",
+    "cluster": "redis+cluster://:password@host:6379,host:6379, or rediss+cluster:// for TLS; a cluster has no database but 0",
+    "sentinel": "redis+sentinel://:password@host:26379,host:26379/mymaster/0, or rediss+sentinel:// for TLS",
+}
 
 
 class RedisSettings(EnvSettings):
-    REDIS_URL: SecretStr | None = Field(None, description="the whole address; wins over the REDIS_ variables below")
+    REDIS_URL: SecretStr | None = Field(
+        None, description="the whole address, also of a cluster or of Sentinel; wins over the REDIS_ variables below"
+    )
     REDIS_HOST: str = Field("localhost", description="host of Redis")
     REDIS_PORT: int = Field(6379, ge=1, le=65535, description="port of Redis")
     REDIS_PASSWORD: SecretStr = Field(SecretStr(""), description="password of Redis; empty: none")
@@ -28,18 +36,22 @@ class RedisSettings(EnvSettings):
         password = quote(self.REDIS_PASSWORD.get_secret_value(), safe="")
         return f"redis://{f':{password}@' if password else ''}{self.REDIS_HOST}:{self.REDIS_PORT}/{self.REDIS_DB}"
 
+    @property
+    def address(self) -> Address:
+        return parse_address(self.url)
+
     @model_validator(mode="after")
     def _refuse_unusable_url(self) -> Self:
         try:
-            pool = ConnectionPool.from_url(self.url)
-            pool.connection_class(**pool.connection_kwargs)  # it opens nothing yet
+            parse_address(self.url)
         except (ValueError, TypeError, RedisError):
-            raise ValueError("REDIS_URL: write redis://:password@host:6379/0, or rediss:// for TLS") from None
+            kind = self.url.partition("://")[0].partition("+")[2]
+            raise ValueError(f"REDIS_URL: write {EXAMPLES.get(kind, EXAMPLES[''])}") from None
         return self
 
     @model_validator(mode="after")
     def _refuse_example_password_in_prod(self) -> Self:
-        if get_settings().is_prod and parse_url(self.url).get("password") == EXAMPLE_SECRET:
+        if get_settings().is_prod and self.address.password == EXAMPLE_SECRET:
             raise ValueError("REDIS_PASSWORD: set the password of Redis, this one is an example")
         return self
 
