@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from celery.backends.asynchronous import BaseResultConsumer
 from celery.backends.redis import RedisBackend
 from redis import Redis, RedisCluster
 from redis.cluster import ClusterNode
@@ -13,8 +14,23 @@ _node, _sentinel = cast("Any", ClusterNode), cast("Any", Sentinel)  # they have 
 TIMEOUT = 5.0  # seconds; a worker can wait longer than a request
 
 
+class NoConsumer(BaseResultConsumer):
+    """Subscribes to nothing."""
+
+    backend: RedisBackend
+
+    def on_after_fork(self) -> None:
+        """Let a child connect anew."""
+        self.backend.__dict__.pop("client", None)
+
+    def cancel_for(self, task_id: str) -> None:
+        """Celery asks for it when a state is forgotten."""
+
+
 class StateBackend(RedisBackend):
     """Redis without its subscriptions: a process that enqueues asks for states, it waits for no result."""
+
+    ResultConsumer = NoConsumer
 
     expires: int
 

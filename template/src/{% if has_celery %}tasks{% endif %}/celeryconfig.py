@@ -17,14 +17,16 @@ broker_transport_options = (
         **_settings.broker_options,
     }
 )
-task_default_queue = _settings.CELERY_QUEUE
-
 broker_use_ssl = _settings.broker_tls
+task_default_queue = _settings.CELERY_QUEUE
 
 # States and results stand in Redis, wherever tasks wait.
 result_backend = "src.tasks.backend:StateBackend"
 result_expires = _settings.CELERY_RESULT_EXPIRES
-result_backend_transport_options = {"retry_policy": {"max_retries": 5, "interval_start": 0, "interval_step": 0.2}}
+result_backend_transport_options = {
+    "retry_policy": {"max_retries": 5, "interval_start": 0, "interval_step": 0.2},
+    "additional_connection_errors": ["redis.exceptions.RedisClusterException"],  # no node of a cluster answers
+}
 
 # A task is done at least once: it is taken off the queue when it is finished, not when it begins.
 task_acks_late = True

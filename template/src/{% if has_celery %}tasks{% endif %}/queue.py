@@ -37,6 +37,7 @@ class TaskQueue:
         self._expires = settings.CELERY_RESULT_EXPIRES
         self._publishers = asyncio.Semaphore(PUBLISHERS)
         self._states: Any = app.backend  # a StateBackend
+        self._queue: Any = app.amqp.queues[settings.CELERY_QUEUE]
         timeouts = AMQP_TIMEOUTS if settings.broker_url.startswith("amqp") else REDIS_TIMEOUTS
         options = {**dict.fromkeys(timeouts, PATIENCE), **settings.broker_options}
         connection = app.connection_for_write(settings.broker_url, connect_timeout=PATIENCE, transport_options=options)
@@ -72,7 +73,16 @@ class TaskQueue:
 
     def _publish(self, task: Task[Any, Any], task_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         with self._producers.acquire(block=True, timeout=PATIENCE) as producer:
+            self._ask(producer)
             task.apply_async(args, kwargs, task_id=task_id, producer=producer, retry_policy=ONCE_MORE)
+
+    def _ask(self, producer: Any) -> None:
+        """Have the broker answer before it gets the task: one that is frozen would hand it out later, after the 503."""
+
+        def declare() -> None:
+            self._queue(producer.channel).queue_declare()
+
+        producer.connection.ensure(producer, declare, **ONCE_MORE)()
 
     async def find(self, task_id: UUID) -> TaskData:
         """Say what became of a task.

@@ -66,7 +66,8 @@ def _several(base: str, kind: Kind, rest: str) -> Address:
     if not all(name.startswith("ssl_") for name in query) or (kind == "cluster" and int(database)):
         raise ValueError("an option that it does not have")
     one = _one(f"{base}://{credentials}@{hosts.split(',')[0]}/{database}?{urlencode(query)}")
-    return Address(kind, nodes, one.options, one.tls, master, sentinel_password)
+    options = {name: value for name, value in one.options.items() if kind == "sentinel" or name != "db"}
+    return Address(kind, nodes, options, one.tls, master, sentinel_password)
 
 
 def _node(text: str, default_port: int) -> tuple[str, int]:

@@ -55,7 +55,7 @@ def test_an_address_may_have_several_nodes(
     address = get_redis_settings().address
     assert (address.kind, address.nodes, address.master) == (kind, nodes, master)
     assert (address.password, address.tls) == ("p@ss", value.startswith("rediss"))
-    assert address.options.get("db") == (3 if value.endswith("/3") else 0)
+    assert address.options.get("db", 0) == (3 if value.endswith("/3") else 0)
     assert address.options.get("ssl_ca_certs") == ("ca.pem" if "ca.pem" in value else None)
     assert address.sentinel_password == ("a&b" if "a%26b" in value else "")
 
