@@ -39,8 +39,10 @@ def read_env(project: Path) -> dict[str, str]:
 class Server:
     """One server, started by the project's own devtools, on the same port each time."""
 
-    def __init__(self, name: str, port: int, project: Path, environment: dict[str, str]) -> None:
-        self._command = ["python", "-c", KEEPER, name, str(project / "backends"), str(port)]
+    def __init__(
+        self, name: str, port: int, project: Path, environment: dict[str, str], folder: str = "backends"
+    ) -> None:
+        self._command = ["python", "-c", KEEPER, name, str(project / folder), str(port)]
         self._port = port
         self._project, self._environment = project, environment
         self._keeper: Service | None = None

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import redis
@@ -175,3 +175,17 @@ class Watched:
     def stop(self) -> None:
         for node in (self.master, self.replica, self.sentinel):
             node.kill()
+
+
+NodesT = TypeVar("NodesT", Cluster, Watched)
+
+
+@contextmanager
+def started(kind: type[NodesT], backends: Backends, folder: Path) -> Iterator[NodesT]:
+    """Run nodes that have the password of the project's own Redis."""
+    nodes = kind(find_binary(backends), folder / "nodes", backends.settings["REDIS_PASSWORD"])
+    try:
+        nodes.start()
+        yield nodes
+    finally:
+        nodes.stop()

@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -12,26 +11,14 @@ from tests.backends import Backends
 from tests.clients import Client, new_name
 from tests.live import LiveService, NewClient, NewService
 from tests.pgbouncer import pgbouncer
-from tests.redis_nodes import Cluster, Watched, find_binary, wait_until
+from tests.redis_nodes import Cluster, Watched, started, wait_until
 from tests.test_faults import assert_unavailable, statuses
-
-
-NodesT = TypeVar("NodesT", Cluster, Watched)
-
-
-def started(kind: type[NodesT], backends: Backends, folder: Path) -> Iterator[NodesT]:
-    """Start nodes that have the password of the project's own Redis."""
-    nodes = kind(find_binary(backends), folder / "nodes", backends.settings["REDIS_PASSWORD"])
-    try:
-        nodes.start()
-        yield nodes
-    finally:
-        nodes.stop()
 
 
 @pytest.fixture(scope="module")
 def running_cluster(live_backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    yield from started(Cluster, live_backends, tmp_path_factory.mktemp("cluster"))
+    with started(Cluster, live_backends, tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -45,7 +32,8 @@ def cluster(running_cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 def watched(live_backends: Backends, tmp_path: Path) -> Iterator[Watched]:
-    yield from started(Watched, live_backends, tmp_path)
+    with started(Watched, live_backends, tmp_path) as watched:
+        yield watched
 
 
 async def be_somebody(client: Client) -> None:
