@@ -11,16 +11,17 @@ import asyncpg
 import psutil
 import redis
 
+from tests.rendering import render
 from tests.service import Service, free_port
 
 KEEPER = """
 import signal, sys
 from contextlib import suppress
 from pathlib import Path
-from devtools.postgres import PostgreSQL
-from devtools.redis import Redis
+from devtools.services import SERVERS
 
-server = {"PostgreSQL": PostgreSQL, "Redis": Redis}[sys.argv[1]](Path(sys.argv[2]), wanted_port=int(sys.argv[3]))
+kind = {each.name: each for each in SERVERS}[sys.argv[1]]
+server = kind(Path(sys.argv[2]), wanted_port=int(sys.argv[3]))
 try:
     server.start()
     print("It is up on", server.port, flush=True)
@@ -102,13 +103,15 @@ class Backends:
         self.environment = {**environment, "DB_PORT": str(self.postgres_port), "REDIS_PORT": str(self.redis_port)}
         self.postgres = Server("PostgreSQL", self.postgres_port, project, self.environment)
         self.redis = Server("Redis", self.redis_port, project, self.environment)
+        has_redis = (project / "devtools" / "redis.py").exists()
+        self._servers = [self.postgres, *([self.redis] if has_redis else [])]
 
     def start(self) -> None:
-        for server in (self.postgres, self.redis):
+        for server in self._servers:
             server.start()
 
     def stop(self) -> None:
-        for server in (self.postgres, self.redis):
+        for server in self._servers:
             server.stop()
 
     def migrate(self) -> None:
@@ -147,3 +150,15 @@ class Backends:
             return await connection.fetch(statement, *arguments)
         finally:
             await connection.close()
+
+
+@contextmanager
+def running_backends(template: Path, folder: Path, environment: dict[str, str], **answers: Any) -> Iterator[Backends]:
+    """Render a project, start what it needs, and migrate."""
+    backends = Backends(render(template, folder / "project", **answers), {**environment, "PYTHONUNBUFFERED": "1"})
+    try:
+        backends.start()
+        backends.migrate()
+        yield backends
+    finally:
+        backends.stop()

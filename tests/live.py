@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.backends import Backends
+from tests.backends import Backends, running_backends
 from tests.clients import PASSWORD, Client
-from tests.rendering import render
 from tests.service import READY, TIMEOUT, Service, fetch, free_port
 
 # As in production, but for cheap hashes, no rate limits, and short waits for a database that does not answer.
@@ -69,14 +68,8 @@ def anyio_backend() -> str:
 def live_backends(
     template: Path, tmp_path_factory: pytest.TempPathFactory, shared_environment: dict[str, str]
 ) -> Iterator[Backends]:
-    project = render(template, tmp_path_factory.mktemp("live") / "project")
-    backends = Backends(project, {**shared_environment, "PYTHONUNBUFFERED": "1"})
-    try:
-        backends.start()
-        backends.migrate()
+    with running_backends(template, tmp_path_factory.mktemp("live"), shared_environment) as backends:
         yield backends
-    finally:
-        backends.stop()
 
 
 @pytest.fixture

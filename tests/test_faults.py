@@ -6,15 +6,33 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from http import HTTPStatus
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.backends import Backends
+from tests.backends import Backends, running_backends
 from tests.clients import PASSWORD, Client, new_name
 from tests.live import LiveService, NewClient, NewService
 
 Fault = Callable[[Backends], AbstractContextManager[None]]
+WAITING_ROUTE = """
+from fastapi import APIRouter
+from sqlalchemy import text
+
+from src.database.session import DbSession
+
+router = APIRouter()
+
+
+@router.get("/wait")
+async def wait(session: DbSession) -> str:
+    await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
+    return "done"
+
+
+routers = [router]
+"""
 CREATE_TRIGGER = """
 CREATE FUNCTION break_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what}; RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER break_commit AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
@@ -176,6 +194,17 @@ async def test_while_redis_takes_no_write_the_signed_in_can_read(
             assert_unavailable(await signed_in.ask("PATCH", "/users/info", json={"username": new_name()}))
             assert_unavailable(await signed_in.post("/auth/logout"))
     assert (await signed_in.profile()).json()["username"] == signed_in.username
+
+
+async def test_a_command_that_redis_refuses_signs_nobody_out(signed_in: Client, backends: Backends) -> None:
+    """An error is not the answer that there is no session."""
+    with backends.redis_client() as redis:
+        redis.execute_command("ACL SETUSER", "default", "-hmget")
+        try:
+            assert_unavailable(await signed_in.profile())
+        finally:
+            redis.execute_command("ACL SETUSER", "default", "+hmget")
+    assert (await signed_in.profile()).status_code == 200
 
 
 async def test_a_restarted_redis_is_no_event(signed_in: Client, backends: Backends) -> None:
@@ -364,6 +393,23 @@ async def test_clients_that_leave_leave_nothing_behind(
     assert len(await backends.execute(CONNECTIONS)) <= 15
 
 
+async def ask_to_stop(service: LiveService, new_client: NewClient, number: signal.Signals) -> None:
+    """Return when it waits for its running requests, and takes no other."""
+    service.process.send_signal(number)
+    await asyncio.to_thread(service.wait_for, "Waiting for connections to close|Waiting for background tasks")
+    with pytest.raises(httpx.ConnectError):
+        await (await new_client(service)).get("/health")
+
+
+async def assert_stopped(service: LiveService, backends: Backends, others: set[int]) -> None:
+    assert await asyncio.to_thread(service.wait) == 0
+    service.assert_log_is_clean()
+    assert "| src.main | stopped" in service.text
+    async with asyncio.timeout(10):
+        while await connections(backends) - others:
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_under_load_answers_who_was_being_served(
     new_service: NewService, new_client: NewClient, backends: Backends, number: signal.Signals
@@ -374,14 +420,31 @@ async def test_a_stop_under_load_answers_who_was_being_served(
     async with locked_users(backends):
         running = [asyncio.create_task(signed_in.login(signed_in.username)) for _ in range(4)]
         await wait_for_waiting(backends, 4)
-        service.process.send_signal(number)
-        await asyncio.to_thread(service.wait_for, "Waiting for connections to close|Waiting for background tasks")
-        with pytest.raises(httpx.ConnectError):
-            await (await new_client(service)).get("/health")
+        await ask_to_stop(service, new_client, number)
     assert statuses(await asyncio.gather(*running)) == {200}
-    assert await asyncio.to_thread(service.wait) == 0
-    service.assert_log_is_clean()
-    assert "| src.main | stopped" in service.text
-    async with asyncio.timeout(10):
-        while await connections(backends) - others:
-            await asyncio.sleep(0.02)
+    await assert_stopped(service, backends, others)
+
+
+@pytest.fixture
+def bare_backends(template: Path, tmp_path: Path, shared_environment: dict[str, str]) -> Iterator[Backends]:
+    """The project with nothing switched on, and a route of its user's."""
+    with running_backends(template, tmp_path, shared_environment, auth=False) as backends:
+        (backends.project / "src" / "routers.py").write_text(WAITING_ROUTE)
+        yield backends
+
+
+async def test_a_stop_under_load_answers_in_the_barest_project_too(
+    bare_backends: Backends, new_client: NewClient
+) -> None:
+    """Without authentication and Redis; the running requests finish and their connections are closed."""
+    service = LiveService(bare_backends, {"DB_COMMAND_TIMEOUT": "30"})
+    client, connection = await new_client(service), await bare_backends.connect()
+    try:
+        await connection.execute("SELECT pg_advisory_lock(1)")
+        running = [asyncio.create_task(client.get("/wait")) for _ in range(8)]
+        await wait_for_waiting(bare_backends, 8)
+        await ask_to_stop(service, new_client, signal.SIGTERM)
+    finally:
+        await connection.close()
+    assert statuses(await asyncio.gather(*running)) == {200}
+    await assert_stopped(service, bare_backends, set())

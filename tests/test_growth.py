@@ -9,6 +9,7 @@ import pytest
 
 from tests.backends import Backends
 from tests.clients import Client, new_name
+from tests.conftest import Run
 from tests.live import LiveService, NewClient, NewService
 from tests.pgbouncer import pgbouncer
 from tests.redis_nodes import Cluster, Watched, started, wait_until
@@ -103,6 +104,20 @@ async def test_a_lost_node_concerns_its_own_users_only(
         assert statuses(answers) == {200, 503}
     await asyncio.to_thread(wait_until, cluster.is_whole)
     assert statuses(await asyncio.gather(*[client.profile() for client in clients])) == {200}
+
+
+CONFIGURED = "from devtools.redis import Redis; print(Redis.configured_answers(), *Redis.configured())"
+
+
+@pytest.mark.parametrize("kind", ["running_cluster", "watched"])
+def test_development_uses_what_is_configured(
+    live_backends: Backends, request: pytest.FixtureRequest, run: Run, kind: str
+) -> None:
+    """A cluster or a master behind Sentinel that answers, as any Redis; one that does not is not used."""
+    nodes = request.getfixturevalue(kind)
+    for url, answers in ((nodes.url, True), (nodes.url.replace("://:", "://:wrong"), False)):
+        done = run("python", "-c", CONFIGURED, cwd=live_backends.project, REDIS_URL=url)
+        assert done.stdout.startswith(f"{answers} 127.0.0.1 ")
 
 
 async def test_a_failover_of_sentinel_keeps_people_signed_in(

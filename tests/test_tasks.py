@@ -8,12 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.backends import Backends, Server
+from tests.backends import Backends, Server, running_backends
 from tests.conftest import Run
 from tests.live import LiveService
 from tests.rabbitmq import RabbitMQ
 from tests.redis_nodes import Cluster, Watched, started
-from tests.rendering import render
 from tests.service import Service, free_port
 from tests.test_dev import wait_for_task
 from tests.test_faults import assert_unavailable
@@ -26,14 +25,9 @@ def backends(
     template: Path, tmp_path_factory: pytest.TempPathFactory, shared_environment: dict[str, str]
 ) -> Iterator[Backends]:
     """The servers of a project with tasks and without authentication."""
-    project = render(template, tmp_path_factory.mktemp("tasks") / "project", auth=False, celery=True)
-    backends = Backends(project, {**shared_environment, "PYTHONUNBUFFERED": "1"})
-    try:
-        backends.start()
-        backends.migrate()
+    folder = tmp_path_factory.mktemp("tasks")
+    with running_backends(template, folder, shared_environment, auth=False, celery=True) as backends:
         yield backends
-    finally:
-        backends.stop()
 
 
 @pytest.fixture(scope="module")
