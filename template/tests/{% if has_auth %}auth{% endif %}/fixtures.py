@@ -1,9 +1,11 @@
 """Users, and clients that are signed in; for tests of your own features too."""
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import bcrypt
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
@@ -23,6 +25,21 @@ NewUserFixture = Callable[..., Awaitable[UserData]]
 
 async def login(client: AsyncClient, username: str = "ann", password: str = PASSWORD) -> Response:
     return await client.post("/auth/login", json={"username": username, "password": password})
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What bcrypt has compared: in which thread, at which cost. That is what takes the time of a login."""
+    done: list[tuple[str, int]] = []
+    compare = bcrypt.checkpw
+
+    def note(password: bytes, stored: bytes) -> bool:
+        answer = compare(password, stored)
+        done.append((threading.current_thread().name.partition("_")[0], int(stored[4:6])))
+        return answer
+
+    monkeypatch.setattr(bcrypt, "checkpw", note)
+    return done
 
 
 @pytest.fixture
