@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 from uuid import uuid4
 
@@ -18,6 +17,8 @@ from devtools.postgres import connect, create_database
 from devtools.process import ROOT
 from src.database.config import MIGRATION_LOCK, get_database_settings
 from tests.settings import forget_settings
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture
@@ -65,32 +66,23 @@ def test_there_is_one_head(config: Config) -> None:
 
 
 @pytest.mark.usefixtures("fresh_database")
-async def test_a_migration_waits_for_another(anyio_backend: str) -> None:
-    """While somebody holds the lock, nothing is migrated; then it goes on."""
+async def test_processes_may_migrate_at_the_same_moment(anyio_backend: str) -> None:
+    """While somebody holds the lock they wait for it; then one of them works, and the other finds it done."""
     connection = await connect(make_url(os.environ["DATABASE_URL"]))
     await connection.execute("SELECT pg_advisory_lock($1::bigint)", MIGRATION_LOCK)
-    process = await anyio.open_process([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT)
+    upgrade = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    processes = [await anyio.open_process(upgrade, cwd=ROOT, stdout=None, stderr=None) for _ in range(2)]
     with anyio.fail_after(30):
-        while not await connection.fetchval(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        ):
-            assert process.returncode is None
+        while await connection.fetchval(WAITING) < len(processes):
+            assert [process.returncode for process in processes] == [None, None]
             await anyio.sleep(0.01)
     assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None
     await connection.execute("SELECT pg_advisory_unlock($1::bigint)", MIGRATION_LOCK)
-    assert await process.wait() == 0
+    assert [await process.wait() for process in processes] == [0, 0]
     assert await connection.fetchval("SELECT count(*) FROM alembic_version") == 1
     await connection.close()
-    await process.aclose()
-
-
-@pytest.mark.usefixtures("fresh_database")
-def test_processes_may_migrate_at_the_same_moment(config: Config) -> None:
-    """A lock lets one of them work and the others find it done."""
-    upgrade = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    processes = [subprocess.Popen(upgrade, cwd=ROOT) for _ in range(2)]
-    assert [process.wait() for process in processes] == [0, 0]
-    assert _revision() == [ScriptDirectory.from_config(config).get_current_head()]
+    for process in processes:
+        await process.aclose()
 
 
 def test_an_unreachable_database_is_one_sentence(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
