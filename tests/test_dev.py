@@ -90,6 +90,17 @@ def test_it_says_what_it_does_and_ends_with_ctrl_c(project: Path, environment: d
     assert wait_until_gone(project) == []
 
 
+def test_ctrl_c_while_it_migrates_leaves_no_traceback(project: Path, environment: dict[str, str]) -> None:
+    """What was begun is undone; the next start does it."""
+    with running(["python", "-m", "devtools.dev"], project, environment) as service:
+        service.wait_for("Migrations: alembic")
+        service.press_ctrl_c()
+        assert service.wait() == 0
+    assert service.text.endswith("Everything is stopped.\n")
+    assert "Traceback" not in service.text
+    assert wait_until_gone(project) == []
+
+
 def test_background_tasks_run_too(template: Path, folder: Path, environment: dict[str, str]) -> None:
     """A worker with its schedule; it is there again when the code changed, and gone at the end."""
     project = render(template, folder, auth=False, celery=True)

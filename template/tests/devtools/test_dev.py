@@ -1,6 +1,7 @@
 """What `make dev` refuses, each with one sentence that names the remedy."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_another_environment_is_refused(monkeypatch: pytest.MonkeyPatch, environ
     monkeypatch.setenv("ENVIRONMENT", environment)
     monkeypatch.setenv("DB_PASSWORD", "good")
     with pytest.raises(Failure, match="ENVIRONMENT=dev"):
+        refuse_what_is_not_development(get_settings())
+
+
+def test_a_clone_without_settings_is_told_where_they_come_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Git does not hold `.env`."""
+    monkeypatch.delenv("ENVIRONMENT")
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / ".env"))
+    with pytest.raises(Failure, match=r"There is no .*\.env.*: cp \.env\.example \.env"):
         refuse_what_is_not_development(get_settings())
 
 

@@ -55,3 +55,14 @@ def test_a_taken_port_is_noticed_and_replaced() -> None:
         assert not is_free(port)
         assert free_port(port) != port
     assert free_port(port) == port
+
+
+def test_an_early_ctrl_c_leaves_no_traceback() -> None:
+    """It may come before `main`, while modules are imported; other errors still show where they happened."""
+    command = [sys.executable, "-c", "import sys, devtools; raise __builtins__.__dict__[sys.argv[1]]"]
+    interrupted, broken = (
+        subprocess.run([*command, error], cwd=ROOT, capture_output=True, text=True, check=False)
+        for error in ("KeyboardInterrupt", "OSError")
+    )
+    assert (interrupted.returncode, interrupted.stderr) == (-signal.SIGINT, "")
+    assert (broken.returncode, "Traceback" in broken.stderr) == (1, True)
