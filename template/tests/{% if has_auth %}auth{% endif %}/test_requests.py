@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio.to_thread
@@ -15,11 +15,13 @@ from sqlalchemy import event
 from src.auth.schemes import UserData
 from src.database.session import Database
 
+Asked = Callable[[], Awaitable[list[str]]]
+
 
 @pytest.fixture
-async def commands(app: FastAPI) -> AsyncIterator[list[str]]:
-    """What Redis is asked, as its own MONITOR sees it on the wire."""
-    seen: list[str] = []
+async def asked(app: FastAPI) -> AsyncIterator[Asked]:
+    """Return what Redis was asked since the last time, as its own MONITOR sees it on the wire."""
+    seen: asyncio.Queue[str] = asyncio.Queue()
     client: Redis = app.state.redis
     own = str(client.connection_pool.connection_kwargs["db"])  # another test's worker has another one
     async with client.monitor() as monitor:
@@ -27,10 +29,17 @@ async def commands(app: FastAPI) -> AsyncIterator[list[str]]:
         async def listen() -> None:
             async for line in monitor.listen():
                 if str(line["db"]) == own:
-                    seen.append(line["command"])  # noqa: PERF401 - it has to be there at once
+                    seen.put_nowait(line["command"])
+
+        async def since() -> list[str]:
+            await client.echo("until here")
+            commands = []
+            while "until here" not in (command := await seen.get()):
+                commands.append(command.split()[0])
+            return commands
 
         task = asyncio.create_task(listen())
-        yield seen
+        yield since
         task.cancel()
 
 
@@ -47,41 +56,35 @@ def statements(database: Database) -> list[str]:
 
 
 async def test_a_signed_in_get_is_one_hmget_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, signed_in: AsyncClient, commands: list[str], statements: list[str], ann: UserData
+    monkeypatch: pytest.MonkeyPatch, signed_in: AsyncClient, asked: Asked, statements: list[str], ann: UserData
 ) -> None:
     """No SQL, no thread, no second round trip."""
     await signed_in.get("/users/info")
-    await asyncio.sleep(0.05)
-    commands.clear()
+    await asked()
     statements.clear()
     threads = threading.active_count()
     monkeypatch.setattr(anyio.to_thread, "run_sync", None)
     monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", None)
     for _ in range(3):
         assert (await signed_in.get("/users/info")).json()["id"] == str(ann.id)
-    await asyncio.sleep(0.05)
-    assert [command.split()[0] for command in commands] == ["HMGET"] * 3
+    assert await asked() == ["HMGET"] * 3
     assert (statements, threading.active_count()) == ([], threads)
 
 
-async def test_requests_of_one_moment_share_a_round_trip(signed_in: AsyncClient, commands: list[str]) -> None:
+async def test_requests_of_one_moment_share_a_round_trip(signed_in: AsyncClient, asked: Asked) -> None:
     """Each still has its own HMGET: what is revoked shows on the next one."""
     await signed_in.get("/users/info")
-    await asyncio.sleep(0.05)
-    commands.clear()
+    await asked()
     await asyncio.gather(*[signed_in.get("/users/info") for _ in range(8)])
-    await asyncio.sleep(0.05)
-    assert [command.split()[0] for command in commands] == ["HMGET"] * 8
+    assert await asked() == ["HMGET"] * 8
 
 
-async def test_a_public_get_asks_nobody(signed_in: AsyncClient, commands: list[str], statements: list[str]) -> None:
+async def test_a_public_get_asks_nobody(signed_in: AsyncClient, asked: Asked, statements: list[str]) -> None:
     """Even of the signed-in."""
-    await asyncio.sleep(0.05)
-    commands.clear()
+    await asked()
     statements.clear()
     await signed_in.get("/health")
-    await asyncio.sleep(0.05)
-    assert (commands, statements) == ([], [])
+    assert (await asked(), statements) == ([], [])
 
 
 async def test_one_line_is_logged(signed_in: AsyncClient, logs: list[str]) -> None:
