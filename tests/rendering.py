@@ -32,7 +32,7 @@ def take_snapshot(folder: Path) -> Path:
 
 
 @contextmanager
-def _fast() -> Iterator[None]:
+def fast() -> Iterator[None]:
     """Share one Jinja environment, and skip the question to git that Copier asks for each file."""
     original = copier._main.Worker.jinja_env.func
 
@@ -64,7 +64,7 @@ _environments: dict[Path, Environment] = {}
 
 
 def render(template: Path, folder: Path, **answers: Any) -> Path:
-    with _fast():
+    with fast():
         copier.run_copy(str(template), folder, data=answers, defaults=True, quiet=True)
     return folder
 

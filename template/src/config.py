@@ -49,7 +49,7 @@ def env_file() -> Path:
     return Path(os.environ.get("ENV_FILE", ".env"))
 
 
-def _check_env_file(path: Path) -> None:
+def check_env_file(path: Path) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -73,7 +73,7 @@ def load(settings: type[SettingsT]) -> SettingsT:
         InvalidSettingsError: a variable is missing or broken; its name and the remedy are in the message.
     """
     path = env_file()
-    _check_env_file(path)
+    check_env_file(path)
     try:
         return settings(_env_file=path)
     except SettingsError as error:  # a list or an object of the user's that is not JSON

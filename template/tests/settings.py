@@ -1,20 +1,10 @@
-"""All settings classes, found where they are."""
+"""All settings classes, and a way to have them read anew."""
 
 from importlib import import_module
-from pathlib import Path
 
-import src
-from src.config import EnvSettings
+from devtools.settings import find_settings
 
-
-def _find() -> list[type[EnvSettings]]:
-    root = Path(src.__path__[0])
-    for path in sorted(root.rglob("config.py")):
-        import_module(".".join(("src", *path.relative_to(root).with_suffix("").parts)))
-    return EnvSettings.__subclasses__()
-
-
-SETTINGS = _find()
+SETTINGS = find_settings()
 
 
 def forget_settings() -> None:

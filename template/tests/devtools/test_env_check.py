@@ -1,0 +1,62 @@
+"""`make env-check` names what is wrong with .env, and shows no value."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devtools import env_check
+from devtools.process import ROOT, Failure
+
+GOOD = "ENVIRONMENT=dev\nDATABASE_URL=postgresql://u:p@host/name\n"
+
+
+def said(tmp_path: Path, text: str) -> str:
+    """Check a file of this text; what a project of yours has besides does not matter."""
+    path = tmp_path / ".env"
+    path.write_text(text)
+    return "\n".join(env_check.findings(env_check.read(path), env_check.read(env_check.EXAMPLE)))
+
+
+def test_an_unknown_variable_is_named_with_what_it_may_have_meant(tmp_path: Path) -> None:
+    """A typing error has no effect, and nobody notices."""
+    assert "DB_PASWORD (is it DB_PASSWORD?)" in said(tmp_path, f"{GOOD}DB_PASWORD=x\n")
+
+
+def test_a_secret_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    """Unless one address says it all."""
+    assert "DB_PASSWORD" in said(tmp_path, "ENVIRONMENT=dev\n")
+    assert "DB_PASSWORD" not in said(tmp_path, GOOD)
+
+
+def test_an_example_is_not_a_value(tmp_path: Path) -> None:
+    """The file was copied, and not finished."""
+    assert "Still the example: DB_PASSWORD" in said(tmp_path, "DB_PASSWORD=change-me\n")
+
+
+def test_no_value_is_shown(tmp_path: Path) -> None:
+    """It may be a password."""
+    assert "hunter2" not in said(tmp_path, "DB_PASWORD=hunter2\nDB_HOST=hunter2\n")
+
+
+def run(path: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", "import os, sys; from devtools.env_check import main; sys.exit(main())"]
+    return subprocess.run(command, cwd=ROOT, env={"ENV_FILE": str(path)}, capture_output=True, text=True, check=False)
+
+
+def test_the_example_itself_is_unfinished(tmp_path: Path) -> None:
+    """`cp .env.example .env` is a beginning, and the exit code says so."""
+    path = tmp_path / "copied"
+    path.write_text(env_check.EXAMPLE.read_text())
+    done = run(path)
+    assert done.returncode == 1
+    assert "Still the example: " in done.stdout
+    assert "Unknown" not in done.stdout
+
+
+def test_without_a_file_it_says_how_to_begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The example is there to be copied."""
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(Failure, match=r"cp \.env\.example"):
+        env_check.main()
