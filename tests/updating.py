@@ -6,6 +6,7 @@ from typing import Any
 
 import copier
 
+from tests.edits import DELETED
 from tests.history import NEXT, History, commit_all, git
 from tests.rendering import fast
 
@@ -53,3 +54,12 @@ def assert_is_fresh(project: Path, before: dict[str, str], fresh: Path) -> None:
             assert text == before[name], name
         else:
             assert without_commit(text) == without_commit(expected[name]), name
+
+
+def assert_added_to(project: Path, fresh: Path) -> None:
+    """Fail if a line of a fresh copy is missing in a project, which may have more."""
+    ours = files(project)
+    for name, text in files(fresh).items():
+        if not USERS.fullmatch(name) and name != DELETED:
+            lost = set(without_commit(text).splitlines()) - set(without_commit(ours[name]).splitlines())
+            assert lost == set(), name
