@@ -8,6 +8,8 @@ import pexpect
 import pytest
 import yaml
 
+from tests.rendering import ROOT
+
 ENTER, CTRL_C, CLEAR = "\r", "\x03", "\x15"
 Terminal = Callable[..., "pexpect.spawn[str]"]
 
@@ -87,6 +89,17 @@ def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> N
     answer(terminal, "Redis для", "\x1b[B", ENTER)
     terminal.expect(pexpect.EOF)
     assert answers(tmp_path / "service")["redis"] is True
+
+
+def test_every_question_fits_into_a_narrow_terminal() -> None:
+    """80 columns, of which the sign before it takes three: what is beyond them is not shown at all."""
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    texts = [questions["lang"]["help"]]
+    for lang in ("en", "ru"):
+        prompts = yaml.safe_load((ROOT / "hooks" / "prompts" / f"{lang}.yml").read_text(encoding="utf-8"))
+        texts += [each["help"] for each in prompts.values() if isinstance(each, dict)]
+    assert len(texts) > 20
+    assert [line for text in texts for line in f"-- {text}".splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("prompt", ["Language of the prompts", "Short name"])
