@@ -1,13 +1,13 @@
 # Everything sets itself up: Python 3.11 or newer, git and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench release
+.PHONY: help demo test check bench pictures release
 
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),$(CURDIR)/.uv/bin/uv)
 export PATH := $(dir $(UV)):$(PATH)
 
 help:  ## show this list
-	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(UV)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctrl-C stops it)
 	@$(UV) run --quiet python -m tools.demo $(ARGS)
@@ -20,6 +20,9 @@ check: $(UV)  ## lint the template repository
 
 bench: $(UV)  ## print the numbers of CONTRIBUTING.md
 	@$(UV) run --quiet python -m benchmarks
+
+pictures: $(UV)  ## make the pictures of the READMEs from what HEAD renders
+	@$(UV) run --quiet python -m tools.pictures
 
 release: check  ## tag the release that HEAD is: CONTRIBUTING.md says how to make one
 	@$(UV) run --quiet python -m tools.release

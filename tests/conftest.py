@@ -13,7 +13,7 @@ from filelock import FileLock
 from tests.rendering import ROOT, render, take_snapshot
 from tests.variants import EVERYTHING, VARIANTS, Variant
 
-pytest_plugins = ["tests.live", "tests.history"]
+pytest_plugins = ["tests.live", "tests.history", "tests.browser"]
 CACHE = ROOT / ".cache"
 # Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
 KEPT = (

@@ -1,10 +1,7 @@
 """The demo pages in a real browser, against a real service, in both languages."""
 
-import os
 import re
 import runpy
-import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,23 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.conftest import CACHE, Run
+from tests.conftest import Run
 from tests.rendering import render
 from tests.service import READY, free_port, running
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 NO_LIMITS = dict.fromkeys(("RATE_LIMIT_LOGIN_ACCOUNT", "RATE_LIMIT_LOGIN_ADDRESS", "RATE_LIMIT_REGISTER"), "") | {
     "PASSWORD_HASH_COST": "4"
 }
@@ -48,27 +34,6 @@ now = int(time.time())
 print(handler.sign("access", {"sub": claims.user_id, "sid": claims.session_id, "iat": now - 60, "exp": now - 30}))
 """
 EVIL = """<!doctype html><title>evil</title><form method="post" action="{action}"><button>Win</button></form>"""
-
-
-def find_chromium() -> str:
-    """Return the browser's path; on a machine of root that has none, install it."""
-    CACHE.mkdir(exist_ok=True)
-    with FileLock(CACHE / "chromium.lock"):
-        if shutil.which("chromium") is None:
-            assert os.geteuid() == 0, "install chromium (apt-get install chromium), or run the tests as root"
-            for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "chromium"]):
-                subprocess.run(["apt-get", *command], check=True, stdout=subprocess.DEVNULL)
-    path = shutil.which("chromium")
-    assert path
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -1,0 +1,36 @@
+"""Chromium, for what has to be seen."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+INSTALL = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser of this machine.
+
+    Raises:
+        SystemExit: there is none, and how to get it.
+    """
+    path = shutil.which("chromium") or sys.exit(f"Chromium is missing: apt-get {' '.join(INSTALL)}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
