@@ -81,7 +81,7 @@ def clean_environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def shared_environment(
-    template: Path, tmp_path_factory: pytest.TempPathFactory, clean_environment: dict[str, str]
+    template: Path, tmp_path_factory: pytest.TempPathFactory, clean_environment: dict[str, str], worker_id: str
 ) -> dict[str, str]:
     """Environment variables with which `uv run` and `python` use one virtual environment for all variants."""
     CACHE.mkdir(exist_ok=True)
@@ -92,6 +92,7 @@ def shared_environment(
         "VIRTUAL_ENV": str(virtual),
         "PATH": f"{virtual / 'bin'}{os.pathsep}{clean_environment['PATH']}",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "MYPY_CACHE_DIR": str(CACHE / f"mypy-{worker_id}"),  # what it knows of libraries
         "UV_NO_SYNC": "1",
     }
     with FileLock(CACHE / "venv.lock"):

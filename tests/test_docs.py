@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Run
 
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Of a project's tests, those that a new package could break.
+TELLING = ("tests/articles", "tests/migrations", "tests/test_docs.py", "tests/test_main.py", "tests/test_openapi.py")
 CONTACT_TEST = """
 async def test_the_page(anonymous):
     answer = await anonymous.get("/contact")
@@ -37,7 +39,7 @@ def type_in(project: Path, run: Run, page: str) -> None:
     ("answers", "pages"),
     [
         ({"lang": "en"}, ["feature.md"]),
-        ({"lang": "ru", "auth": False, "celery": True}, ["feature.md", "tasks.md"]),
+        ({"lang": "ru", "auth": False, "celery": True}, ["feature.md", "tasks.md"]),  # the first ends with make check
     ],
     ids=["en", "ru-celery"],
 )
@@ -48,9 +50,10 @@ def test_the_example_feature_works_as_written(
     project = new_project(**answers)
     for page in pages:
         type_in(project, run, page)
-    run("make", "check", cwd=project)
-    done = run("pytest", "-q", cwd=project)
-    assert re.search(r"\d{3,} passed", done.stdout)
+    if "tasks.md" in pages:
+        run("make", "check", cwd=project)
+    done = run("pytest", "-q", *TELLING, cwd=project)
+    assert re.search(r"\d{2,} passed", done.stdout)
     assert len(list((project / "migrations" / "versions").glob("*.py"))) == 2
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CACHE
 from tests.documentation import BLOCK, Reader
 from tests.history import History, commit_all, git
 from tests.rendering import ROOT, files_of_repository
@@ -42,7 +41,6 @@ def read(history: History, tmp_path: Path, shared_environment: dict[str, str]) -
         **{
             f"GIT_{role}_{part}": "tester@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
         },
-        "MYPY_CACHE_DIR": str(CACHE / "mypy"),  # what it knows of libraries
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{history.folder}.insteadOf",
         "GIT_CONFIG_VALUE_0": ADDRESS,

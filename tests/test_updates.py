@@ -15,8 +15,8 @@ from tests.updating import assert_added_to, assert_is_fresh, assert_no_conflict,
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "ru-celery": {"lang": "ru", "celery": True, "project_name": 'Хлеб & "Соль" ${x} 🍞'},
-    "no-pages": {"demo_pages": False, "author_name": "O'Neil", "db_name": "other"},
+    "ru-celery": {"lang": "ru", "auth": False, "celery": True, "project_name": 'Хлеб & "Соль" ${x} 🍞'},
+    "no-pages": {"demo_pages": False, "celery": True, "author_name": "O'Neil", "db_name": "other"},
     "no-auth": {"auth": False, "lang": "ru"},
     "redis": {"auth": False, "redis": True, "project_slug": "class"},
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import CACHE, Run
+from tests.conftest import Run
 from tests.rendering import text_files
 from tests.variants import RESIDUE, VARIANTS, Variant
 
@@ -110,16 +110,16 @@ def test_ruff_would_find_something(new_project: Callable[..., Path], run: Run, b
     run("ruff", "check", "--no-cache", ".", cwd=project, fails=True)
 
 
-def test_types_are_right(project: Path, run: Run, worker_id: str) -> None:
+def test_types_are_right(project: Path, run: Run) -> None:
     """mypy, strict, finds nothing."""
-    run("mypy", "--cache-dir", str(CACHE / f"mypy-{worker_id}"), cwd=project)
+    run("mypy", cwd=project)
 
 
-def test_types_would_be_found_wrong(new_project: Callable[..., Path], run: Run, worker_id: str) -> None:
+def test_types_would_be_found_wrong(new_project: Callable[..., Path], run: Run) -> None:
     """The type checker does look at the code."""
     project = new_project()
     (project / "src" / "bad.py").write_text('def number() -> int:\n    return "text"\n')
-    done = run("mypy", "--cache-dir", str(CACHE / f"mypy-{worker_id}"), cwd=project, fails=True)
+    done = run("mypy", cwd=project, fails=True)
     assert "src/bad.py:2" in done.stdout
 
 

@@ -1,5 +1,6 @@
 """`make env-check` names what is wrong with .env, and shows no value."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,8 @@ def test_no_value_is_shown(tmp_path: Path) -> None:
 
 def run(path: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-c", "import os, sys; from devtools.env_check import main; sys.exit(main())"]
-    return subprocess.run(command, cwd=ROOT, env={"ENV_FILE": str(path)}, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "ENV_FILE": str(path)}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_example_itself_is_unfinished(tmp_path: Path) -> None:
