@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from loguru import logger
 from redis.exceptions import RedisError
 from starlette.staticfiles import StaticFiles
@@ -12,6 +12,7 @@ from src.auth.dependencies import Visitor, VisitorDepends
 from src.auth.handler import signed_in_cookies, signed_out_cookies
 from src.auth.redirects import below_root, redirect, requested, safe_redirect, to_refresh
 from src.auth.router import add_cookies
+from src.auth.routing import PrefixRouter
 from src.auth.schemes import LoginScheme, RegisterScheme, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.state import ClientDepends
@@ -20,7 +21,7 @@ from src.pages import account, forms, messages
 from src.pages.forms import Form
 from src.pages.views import READ, STATIC, render
 
-router = APIRouter(include_in_schema=False)
+router = PrefixRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
 
 

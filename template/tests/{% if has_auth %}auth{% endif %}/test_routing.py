@@ -1,4 +1,4 @@
-"""Routers with a prefix."""
+"""Routers that know how their paths begin."""
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -42,3 +42,19 @@ async def test_its_routes_are_not_tried_elsewhere(router: APIRouter, monkeypatch
         await client.get("/things")
         monkeypatch.setattr(APIRouter, "matches", lambda *_: pytest.fail("it was tried"))
         assert (await client.get("/other")).status_code == 404
+
+
+async def test_a_path_that_may_begin_with_anything_is_found() -> None:
+    """One parameter in front, and all of the router is tried."""
+    router = PrefixRouter()
+
+    @router.get("/")
+    @router.get("/{word}/end")
+    async def find(word: str = "home") -> str:
+        return word
+
+    app = FastAPI()
+    app.include_router(router)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        assert (await client.get("/")).json() == "home"
+        assert (await client.get("/any/end")).json() == "any"
