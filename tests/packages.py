@@ -1,4 +1,4 @@
-"""Servers that no wheel brings: tests install them from the system's packages, once, however many ask at a time."""
+"""Servers, and a browser, that no wheel brings: tests install them from the system's packages, once, however many ask at a time."""
 
 import os
 import shutil
@@ -13,21 +13,21 @@ SYSTEM = f"/usr/sbin:/usr/bin:/sbin:/bin:{os.environ.get('PATH', '')}"
 APT = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq"]
 
 
-def find_or_install(command: str, package: str) -> str:
-    """Return the path of a command, after the package that has it is installed."""
+def find_or_install(command: str, *packages: str) -> str:
+    """Return the path of a command, after the packages that bring it are installed."""
     (ROOT / ".cache").mkdir(exist_ok=True)
     with FileLock(ROOT / ".cache" / "packages.lock"):
-        if not shutil.which(command, path=SYSTEM) and _install(package).returncode:
+        if not shutil.which(command, path=SYSTEM) and _install(*packages).returncode:
             _apt("update")  # the lists are old, or there are none
-            done = _install(package)
+            done = _install(*packages)
             assert done.returncode == 0, done.stdout
     found = shutil.which(command, path=SYSTEM)
     assert found
     return str(Path(found).resolve())
 
 
-def _install(package: str) -> "subprocess.CompletedProcess[str]":
-    return _apt("install", "--yes", "--no-install-recommends", package)
+def _install(*packages: str) -> "subprocess.CompletedProcess[str]":
+    return _apt("install", "--yes", "--no-install-recommends", *packages)
 
 
 def _apt(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -17,7 +17,8 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-INSTALL = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"]
+PACKAGES = ["chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"]
+INSTALL = f"apt-get install -y --no-install-recommends {' '.join(PACKAGES)}"
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def chromium() -> Iterator[Browser]:
     Raises:
         SystemExit: there is none, and how to get it.
     """
-    path = shutil.which("chromium") or sys.exit(f"Chromium is missing: apt-get {' '.join(INSTALL)}")
+    path = shutil.which("chromium") or sys.exit(f"Chromium is missing: {INSTALL}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:

@@ -162,7 +162,7 @@ def image(data: bytes) -> str:
 def main() -> None:
     fonts = subprocess.run(["fc-list", f":charset={EMOJI}"], capture_output=True, text=True, check=False)
     if not fonts.stdout:
-        sys.exit(f"The font of Copier's signs is missing: apt-get {' '.join(INSTALL)}")
+        sys.exit(f"The font of Copier's signs is missing: {INSTALL}")
     FOLDER.mkdir(exist_ok=True)
     with chromium() as browser:
         for lang in LANGUAGES:
