@@ -13,7 +13,7 @@ demo: $(UV)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctr
 	@$(UV) run --quiet python -m tools.demo $(ARGS)
 
 test: $(UV)  ## render every variant and prove it: make test ARGS="-k prompts"
-	@$(UV) run --quiet pytest --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) $(ARGS)
+	@$(UV) run --quiet pytest --dist worksteal --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) $(ARGS)
 
 check: $(UV)  ## lint the template repository
 	@$(UV) run --quiet ruff check . && $(UV) run --quiet ruff format --check . && $(UV) run --quiet zizmor --offline --quiet .github/workflows

@@ -1,6 +1,7 @@
 """A snapshot of the template, its rendered variants, and one environment in which all their suites run."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -102,6 +103,21 @@ def shared_environment(
             sync, cwd=everything, env={**variables, "UV_NO_SYNC": "0", "UV_COMPILE_BYTECODE": "1"}, check=True
         )
     return variables
+
+
+@pytest.fixture(scope="session")
+def known_types(template: Path, tmp_path_factory: pytest.TempPathFactory, shared_environment: dict[str, str]) -> None:
+    """What mypy knows of the libraries, found out once and copied for each process of these tests."""
+    cache, seed = Path(shared_environment["MYPY_CACHE_DIR"]), CACHE / "mypy"
+    with FileLock(CACHE / "mypy.lock"):
+        if not seed.exists():
+            everything = render(template, tmp_path_factory.mktemp("types"), **EVERYTHING)
+            unfinished = CACHE / "mypy-unfinished"
+            command = ["mypy", "--cache-dir", str(unfinished)]
+            subprocess.run(command, cwd=everything, env=shared_environment, stdout=subprocess.DEVNULL, check=False)
+            unfinished.rename(seed)
+        if not cache.exists():
+            shutil.copytree(seed, cache)
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -35,6 +35,7 @@ def type_in(project: Path, run: Run, page: str) -> None:
                 run(*shlex.split(command), cwd=project)
 
 
+@pytest.mark.usefixtures("known_types")
 @pytest.mark.parametrize(
     ("answers", "pages"),
     [
@@ -57,6 +58,7 @@ def test_the_example_feature_works_as_written(
     assert len(list((project / "migrations" / "versions").glob("*.py"))) == 2
 
 
+@pytest.mark.usefixtures("known_types")
 @pytest.mark.parametrize("lang", ["en", "ru"])
 def test_the_examples_of_pages_and_sign_in_work_as_written(
     new_project: Callable[..., Path], run: Run, lang: str

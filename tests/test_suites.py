@@ -20,15 +20,8 @@ def test_the_suite_of_the_variant_passes(variant: Variant, project: Path, tmp_pa
     assert set(copy.rglob("*")) == before
 
 
-def test_the_suite_runs_in_parallel(new_project: Callable[..., Path], run: Run) -> None:
-    """Each worker has databases of its own."""
-    project = new_project(redis=True)
-    done = run("pytest", "-q", "-n", "2", "tests/database", "tests/redis_database", cwd=project)
-    assert re.search(r"\d{2,} passed", done.stdout)
-
-
 def test_the_default_project_stands_alone(new_project: Callable[..., Path], clean_environment: dict[str, str]) -> None:
-    """A new environment from nothing, by the commands of its Makefile: `make check` and `make test`."""
+    """A new environment from nothing, by the commands of its Makefile: `make check`, and `make test` in parallel."""
     project = new_project()
     for target in ("check", "test"):
         done = subprocess.run(

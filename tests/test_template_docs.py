@@ -82,6 +82,7 @@ def test_no_page_with_commands_is_forgotten() -> None:
             assert f'"{page}"' in tests, page
 
 
+@pytest.mark.usefixtures("known_types")
 def test_the_tutorial(read: Read, tmp_path: Path) -> None:
     """From the prompts to a tested, committed route."""
     reader = read("docs/tutorial.md", tmp_path, "make check")

@@ -110,11 +110,13 @@ def test_ruff_would_find_something(new_project: Callable[..., Path], run: Run, b
     run("ruff", "check", "--no-cache", ".", cwd=project, fails=True)
 
 
+@pytest.mark.usefixtures("known_types")
 def test_types_are_right(project: Path, run: Run) -> None:
     """mypy, strict, finds nothing."""
     run("mypy", cwd=project)
 
 
+@pytest.mark.usefixtures("known_types")
 def test_types_would_be_found_wrong(new_project: Callable[..., Path], run: Run) -> None:
     """The type checker does look at the code."""
     project = new_project()
