@@ -32,6 +32,22 @@ ONLY_WHEELS = "import sys, devtools.postgres as p; p.LOCAL_FOLDERS = (); from de
 NO_NAMESPACES = "import sys, devtools.postgres as p; p._can_unshare = lambda: False; "
 ROOT_WITHOUT_NAMESPACES = NO_NAMESPACES + "from devtools import dev; sys.exit(dev.main())"
 TESTS_WITHOUT_NAMESPACES = NO_NAMESPACES + "import pytest; sys.exit(pytest.main(['-q', 'tests/test_health.py']))"
+# Ctrl-C at the worst moment: the process that has the word in its command is there, and its starter does not know it.
+INTERRUPTED = """
+import os, signal, subprocess, sys
+
+start = subprocess.Popen._execute_child
+
+def start_interrupted(process, command, *arguments):
+    start(process, command, *arguments)
+    if sys.argv[1] in map(os.path.basename, map(str, command)):
+        os.kill(os.getpid(), signal.SIGINT)
+
+subprocess.Popen._execute_child = start_interrupted
+from devtools import dev
+
+sys.exit(dev.main())
+"""
 QUERY = """
 import asyncio, sys
 from devtools.postgres import connect
@@ -88,6 +104,17 @@ def test_it_says_what_it_does_and_ends_with_ctrl_c(project: Path, environment: d
     assert "Everything is stopped." in service.text
     assert "Traceback" not in service.text
     assert wait_until_gone(project) == []
+
+
+@pytest.mark.parametrize("word", ["-k", "alembic", "uvicorn"], ids=["postgres", "alembic", "uvicorn"])
+def test_ctrl_c_while_a_process_starts_forgets_none(project: Path, environment: dict[str, str], word: str) -> None:
+    """Each that was begun is stopped before the last sentence is said, and none complains."""
+    with running(["python", "-c", INTERRUPTED, word], project, environment) as service:
+        assert service.wait() == 0
+        assert "Everything is stopped." in service.text
+        assert processes_below(project) == []
+    assert service.text.endswith("Everything is stopped.\n")
+    assert "Traceback" not in service.text
 
 
 def test_ctrl_c_while_it_migrates_leaves_no_traceback(project: Path, environment: dict[str, str]) -> None:

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 30  # seconds until a server must be ready
 POLL = 0.02
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Failure(SystemExit):
@@ -58,6 +60,33 @@ class Guarded:
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         self._process.wait()
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back until a process is started and known: in the middle of it nobody could stop it."""
+    held: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: held.append(number)) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if held:
+        raise KeyboardInterrupt
+
+
+def finish_or_kill(command: list[str], env: Mapping[str, str]) -> int:
+    """Run a command and return its exit code; a Ctrl-C kills it before it can say a word."""
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with interrupts_wait():
+            process = subprocess.Popen(command, cwd=ROOT, env=dict(env), start_new_session=True)
+        return process.wait()
+    finally:
+        if process:
+            process.kill()
+            process.wait()
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

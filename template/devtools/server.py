@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from devtools.process import Guarded, fail, free_port, last_words, wait_until
+from devtools.process import Guarded, fail, free_port, interrupts_wait, last_words, wait_until
 
 ATTEMPTS = 3  # a port that is free may be taken by the time the server listens
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -61,7 +61,9 @@ class Server(ABC):
         for _ in range(ATTEMPTS):
             self.port = free_port(self.wanted_port)
             self.log.write_bytes(b"")
-            self._process = process = Guarded(self.command(), log=self.log)
+            command = self.command()
+            with interrupts_wait():
+                self._process = process = Guarded(command, log=self.log)
             if self._becomes_ready(process):
                 return
             self.stop()
