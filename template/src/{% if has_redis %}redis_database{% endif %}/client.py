@@ -8,12 +8,16 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.requests import HTTPConnection
 
 from src.redis_database.address import Address
 from src.redis_database.cluster import Cluster
 from src.redis_database.config import RedisSettings
+
+# Found out once: a connection that is not told looks the client's version up on the disk.
+DRIVER = DriverInfo()
 
 
 class BlockingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
@@ -45,7 +49,7 @@ def create_redis(settings: RedisSettings) -> Redis:
 
 def _common(settings: RedisSettings) -> dict[str, Any]:
     timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), settings.REDIS_TIMEOUT)
-    return {**timeouts, "health_check_interval": 15, "decode_responses": True}
+    return {**timeouts, "health_check_interval": 15, "decode_responses": True, "driver_info": DRIVER}
 
 
 def _cluster(address: Address, settings: RedisSettings) -> Cluster:

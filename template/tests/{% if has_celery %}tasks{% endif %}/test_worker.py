@@ -71,7 +71,7 @@ async def test_a_worker_that_is_told_to_stop_ends_its_task(
 async def test_a_task_that_fails_says_so_and_no_more(worker: Program, queue: TaskQueue) -> None:
     """The reason stands in the log of the worker, not in the answer to a client."""
     assert await result_of(queue, await queue.enqueue(fail), "FAILURE") is None
-    assert worker.lines("a secret of the task")
+    assert await worker.lines("a secret of the task")
 
 
 async def test_poison_does_not_stop_the_queue(worker: Program, queue: TaskQueue, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_the_log_of_a_task_has_the_id_of_its_request(
     """From the line of the request to the lines of the worker."""
     answer = await operator.post("/tasks/remove-expired")
     await result_of(queue, answer.json()["id"])
-    removed, line = worker.lines(answer.headers["x-request-id"])
+    removed, line = await worker.lines(answer.headers["x-request-id"], 2)
     assert "removed expired rows" in removed
     assert answer.json()["id"] in line
     assert "task=tasks.remove_expired" in line
@@ -119,7 +119,7 @@ async def test_the_log_of_a_task_has_the_id_of_its_request(
 async def test_a_line_break_in_an_argument_forges_no_line(worker: Program, queue: TaskQueue) -> None:
     """The log of a worker is that of the service."""
     await result_of(queue, await queue.enqueue(say, "one\ntwo is forged"))
-    (line,) = worker.lines("two is forged")
+    (line,) = await worker.lines("two is forged")
     assert "one" in line
 
 
