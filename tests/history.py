@@ -35,7 +35,7 @@ class History:
     @classmethod
     def of_this_repository(cls, folder: Path) -> "History":
         found = releases(ROOT)
-        git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
+        git(ROOT, "clone", "--quiet", "--no-local", str(ROOT), str(folder))  # one pack, which clones of it get whole
         for tag in git(folder, "tag", "--list").split():
             git(folder, "tag", "--delete", tag)
         for release in found:
