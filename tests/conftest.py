@@ -28,11 +28,26 @@ KEPT = (
     "UV_PYTHON",
     "XDG_CACHE_HOME",
 )
+LONG = ("test_suites.py", "test_updates.py")
 
 
 def pytest_configure() -> None:
     # A shell without job control starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each process begin with its share of what takes long: none ends with it when the others have nothing to do."""
+    processes = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    long = [item for item in items if item.path.name in LONG]
+    short = [item for item in items if item.path.name not in LONG]
+    per_process = -(-len(items) // processes)
+    items.clear()
+    for number in range(processes):  # xdist gives them away in as many parts of equal length
+        share = long[number::processes]
+        room = per_process - len(share)
+        items += [*share, *short[:room]]
+        short = short[room:]
 
 
 @pytest.fixture(scope="session")
