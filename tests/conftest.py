@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from tests.memory import use_memory
 from tests.rendering import ROOT, render, take_snapshot
 from tests.variants import EVERYTHING, VARIANTS, Variant
 
@@ -34,6 +35,7 @@ LONG = ("test_suites.py", "test_updates.py")
 def pytest_configure() -> None:
     # A shell without job control starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    use_memory()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
