@@ -1,13 +1,15 @@
 """Keeps what tests write off the disk where there is plenty of memory: a fifth of their time goes into small files."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import psutil
 
-MEMORY = Path("/dev/shm")  # Linux: a file system in memory, in which pytest makes a folder that only its user may enter
-ROOM = 8 * 2**30  # bytes; a run needs less than half of it
+MEMORY = Path("/dev/shm")  # Linux: a file system in memory
+ROOM = 8 * 2**30  # bytes; a run needs about one at a time
 
 
 def _has_room() -> bool:
@@ -20,7 +22,14 @@ def _has_room() -> bool:
 
 
 def use_memory() -> None:
-    """Make temporary folders in memory, for this process and those it starts, unless TMPDIR says where."""
-    if "TMPDIR" not in os.environ and _has_room():
-        os.environ["TMPDIR"] = str(MEMORY)
-        tempfile.tempdir = None  # it is remembered once it was asked for
+    """Make temporary folders in memory, for this process and those it starts, unless TMPDIR says where.
+
+    Nothing of it is left at the end: to look at what a test made, set TMPDIR.
+    """
+    if "TMPDIR" in os.environ or not _has_room():
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tests-", dir=MEMORY))
+    folder.chmod(0o1777)  # as /tmp has it: some tests work as another user
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None  # it is remembered once it was asked for
