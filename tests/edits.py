@@ -116,15 +116,17 @@ DELETED = "docs/feature.md"  # an example that is not needed any more
 
 @dataclass
 class User:
-    """Edits a project and remembers each line."""
+    """Edits a project and remembers each line, and each file."""
 
     project: Path
     lines: list[tuple[str, str]] = field(default_factory=list)
+    edited: set[str] = field(default_factory=set)
 
     def write(self, name: str, text: str) -> None:
         path = self.project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        self.edited.add(name)
         self.lines += [(name, line) for line in text.splitlines() if line.strip()]
 
     def insert(self, name: str, mark: str, line: str, *, last: bool = False) -> None:
@@ -134,6 +136,7 @@ class User:
         places = [number for number, each in enumerate(lines) if mark in each]
         lines.insert(places[-1 if last else 0] + 1, f"{line}\n")
         path.write_text("".join(lines), encoding="utf-8")
+        self.edited.add(name)
         self.lines.append((name, line))
 
     def replace(self, name: str, old: str, new: str) -> None:
@@ -141,6 +144,7 @@ class User:
         text = path.read_text(encoding="utf-8")
         assert old in text, (name, old)
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        self.edited.add(name)
         self.lines.append((name, new.splitlines()[-1]))
 
     def edit(self, *, has_auth: bool) -> None:

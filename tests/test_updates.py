@@ -151,9 +151,9 @@ FLIPS: dict[str, list[dict[str, bool]]] = {
 
 @pytest.mark.parametrize("switch", FLIPS)
 def test_a_switch_can_be_flipped_and_flipped_back(history: History, tmp_path: Path, run: Run, switch: str) -> None:
-    """What the user added stays; the rest is in each state what a fresh copy is, whose whole suite test_suites.py runs.
+    """What the user added stays; the other files are byte for byte a fresh copy's, whose suite test_suites.py runs.
 
-    Here runs what could notice the difference: the user's tests, and those of the settings.
+    Here runs what could notice what the user added: the user's tests, and those of the settings.
     """
     user = edited(history, tmp_path / "project", run, NEXT)
     user.write("migrations/versions/0002_notes.py", MIGRATION)
@@ -163,7 +163,7 @@ def test_a_switch_can_be_flipped_and_flipped_back(history: History, tmp_path: Pa
         update(user.project, **flip)
         answers |= flip
         assert_no_conflict(user.project)
-        assert_added_to(user.project, copy(history, tmp_path / f"fresh-{number}", **answers))
+        assert_added_to(user.project, copy(history, tmp_path / f"fresh-{number}", **answers), user.edited)
         run_suite(run, user.project, "tests/notes", "tests/test_docs.py")
         commit_all(user.project, f"chore: flip {number}")
 

@@ -56,10 +56,14 @@ def assert_is_fresh(project: Path, before: dict[str, str], fresh: Path) -> None:
             assert without_commit(text) == without_commit(expected[name]), name
 
 
-def assert_added_to(project: Path, fresh: Path) -> None:
-    """Fail if a line of a fresh copy is missing in a project, which may have more."""
-    ours = files(project)
-    for name, text in files(fresh).items():
-        if not USERS.fullmatch(name) and name != DELETED:
-            lost = set(without_commit(text).splitlines()) - set(without_commit(ours[name]).splitlines())
+def assert_added_to(project: Path, fresh: Path, edited: set[str]) -> None:
+    """Fail if a project is not what a new copy is, the files aside that its user edited: those have each line of it."""
+    ours, expected = files(project), files(fresh)
+    edited = edited | {DELETED} | {name for name in ours.keys() | expected.keys() if USERS.fullmatch(name)}
+    assert (ours.keys() ^ expected.keys()) - edited == set()
+    for name in expected.keys() - edited:
+        assert without_commit(ours[name]) == without_commit(expected[name]), name
+    for name in (expected.keys() & edited) - {DELETED}:
+        if not USERS.fullmatch(name):
+            lost = set(expected[name].splitlines()) - set(ours[name].splitlines())
             assert lost == set(), name
