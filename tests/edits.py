@@ -116,18 +116,20 @@ DELETED = "docs/feature.md"  # an example that is not needed any more
 
 @dataclass
 class User:
-    """Edits a project and remembers each line, and each file."""
+    """Edits a project and remembers each line."""
 
     project: Path
     lines: list[tuple[str, str]] = field(default_factory=list)
-    edited: set[str] = field(default_factory=set)
+
+    @property
+    def edited(self) -> set[str]:
+        return {name for name, _ in self.lines}
 
     def write(self, name: str, text: str) -> None:
         path = self.project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        self.edited.add(name)
-        self.lines += [(name, line) for line in text.splitlines() if line.strip()]
+        self.lines += [(name, line) for line in text.splitlines() if line.strip()] or [(name, "")]
 
     def insert(self, name: str, mark: str, line: str, *, last: bool = False) -> None:
         """Put a line below the first, or the last, one that has this mark."""
@@ -136,7 +138,6 @@ class User:
         places = [number for number, each in enumerate(lines) if mark in each]
         lines.insert(places[-1 if last else 0] + 1, f"{line}\n")
         path.write_text("".join(lines), encoding="utf-8")
-        self.edited.add(name)
         self.lines.append((name, line))
 
     def replace(self, name: str, old: str, new: str) -> None:
@@ -144,7 +145,6 @@ class User:
         text = path.read_text(encoding="utf-8")
         assert old in text, (name, old)
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
-        self.edited.add(name)
         self.lines.append((name, new.splitlines()[-1]))
 
     def edit(self, *, has_auth: bool) -> None:

@@ -53,12 +53,17 @@ def fast() -> Iterator[None]:
         yield
 
 
-def _compile_once(compile_text: Callable[..., CodeType], lexer: object, *text: str | None) -> CodeType:
+def _compile_once(
+    compile_text: Callable[..., CodeType],
+    lexer: object,
+    source: str,
+    name: str | None = None,
+    filename: str | None = None,
+) -> CodeType:
     """Compile a text, of which its name becomes a part; the lexer stands for the options of the template."""
-    source, name, *_ = (*text, None)
     key = (lexer, source, name)
     if key not in _codes:
-        _codes[key] = compile_text(*text)
+        _codes[key] = compile_text(source, name, filename)
     return _codes[key]
 
 

@@ -45,25 +45,30 @@ def assert_no_conflict(project: Path) -> None:
         assert not MARKS.search(text), f"{name} has a conflict:\n{text}"
 
 
+def _users(*copies: dict[str, str]) -> set[str]:
+    return {name for each in copies for name in each if USERS.fullmatch(name)}
+
+
+def _assert_same(ours: dict[str, str], expected: dict[str, str], *, but: set[str]) -> None:
+    assert (ours.keys() ^ expected.keys()) - but == set()
+    for name in expected.keys() - but:
+        assert without_commit(ours[name]) == without_commit(expected[name]), name
+
+
 def assert_is_fresh(project: Path, before: dict[str, str], fresh: Path) -> None:
     """Fail if an updated project is not what a new copy is, the user's files aside, which are as they were."""
     updated, expected = files(project), files(fresh)
-    assert {name for name in updated.keys() ^ expected.keys() if not USERS.fullmatch(name)} == set()
-    for name, text in updated.items():
-        if USERS.fullmatch(name):
-            assert text == before[name], name
-        else:
-            assert without_commit(text) == without_commit(expected[name]), name
+    users = _users(updated, expected)
+    _assert_same(updated, expected, but=users)
+    for name in users & updated.keys():
+        assert updated[name] == before[name], name
 
 
 def assert_added_to(project: Path, fresh: Path, edited: set[str]) -> None:
     """Fail if a project is not what a new copy is, the files aside that its user edited: those have each line of it."""
     ours, expected = files(project), files(fresh)
-    edited = edited | {DELETED} | {name for name in ours.keys() | expected.keys() if USERS.fullmatch(name)}
-    assert (ours.keys() ^ expected.keys()) - edited == set()
-    for name in expected.keys() - edited:
-        assert without_commit(ours[name]) == without_commit(expected[name]), name
-    for name in (expected.keys() & edited) - {DELETED}:
-        if not USERS.fullmatch(name):
-            lost = set(expected[name].splitlines()) - set(ours[name].splitlines())
-            assert lost == set(), name
+    users = _users(ours, expected)
+    _assert_same(ours, expected, but=users | edited | {DELETED})
+    for name in (edited & expected.keys()) - users:
+        lost = set(expected[name].splitlines()) - set(ours[name].splitlines())
+        assert lost == set(), name
