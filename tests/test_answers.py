@@ -31,7 +31,7 @@ def test_hostile_text_is_only_text(new_project: Callable[..., Path], run: Run, k
     project = new_project(project_name=text, project_description=HOSTILE[kind], author_name=text, redis=True)
     run("ruff", "check", "--no-cache", ".", cwd=project)
     run("ruff", "format", "--no-cache", "--check", ".", cwd=project)
-    run("pytest", "-q", "-p", "no:cacheprovider", "-k", "it_starts_and_stops", "tests/test_main.py", cwd=project)
+    run("pytest", "-q", "-p", "no:cacheprovider", "tests/test_main.py", "tests/test_health.py", cwd=project)
     metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert metadata["description"] == HOSTILE[kind]
     assert metadata["authors"] == [{"name": text.strip()}]

@@ -60,6 +60,7 @@ def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None
     assert "999.1.0, there is nothing newer" in run("make", "update", cwd=project).stdout
     run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can be changed all the same
     assert not (project / "src" / "pages").exists()
+    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["demo_pages"] is False
 
 
 def test_the_oldest_release_has_a_long_list(history: History, tmp_path: Path, run: Run) -> None:
