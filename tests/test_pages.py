@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.conftest import Run
 from tests.rendering import render
@@ -102,12 +102,18 @@ def name(request: pytest.FixtureRequest) -> str:
     return f"u{abs(hash(request.node.name)) % 10**12}"
 
 
+def go(control: Locator) -> None:
+    """Press what leads to a page, and wait until that one is there with its styles."""
+    with control.page.expect_navigation():
+        control.click()
+
+
 def register(page: Page, words: dict[str, Any], name: str, path: str = "/register") -> None:
     page.goto(path)
     page.get_by_label(words["USERNAME"]).fill(name)
     page.get_by_label(words["EMAIL"]).fill(f"{name}@example.com")
     page.get_by_label(words["PASSWORD"], exact=True).fill(PASSWORD)
-    page.get_by_role("button", name=words["REGISTER"]).click()
+    go(page.get_by_role("button", name=words["REGISTER"]))
 
 
 def sign_in(page: Page, words: dict[str, Any], name: str, path: str | None = "/login") -> None:
@@ -115,7 +121,7 @@ def sign_in(page: Page, words: dict[str, Any], name: str, path: str | None = "/l
         page.goto(path)
     page.get_by_label(words["USERNAME"]).fill(name)
     page.get_by_label(words["PASSWORD"], exact=True).fill(PASSWORD)
-    page.get_by_role("button", name=words["SIGN_IN"]).click()
+    go(page.get_by_role("button", name=words["SIGN_IN"]))
 
 
 def token(page: Page) -> str:
@@ -132,14 +138,14 @@ def test_register_sign_in_and_out(new_device: NewDevice, site: Site, name: str, 
     """From the home page through every form and back, with and without JavaScript."""
     page, words = new_device(java_script_enabled=scripts), site.words
     page.goto("/")
-    page.get_by_role("main").get_by_role("link", name=words["REGISTER"]).click()
+    go(page.get_by_role("main").get_by_role("link", name=words["REGISTER"]))
     register(page, words, name, page.url)
     expect(page.get_by_role("status")).to_have_text(words["NOTICES"]["registered"])
     sign_in(page, words, name, None)
     expect(page.get_by_role("heading", level=1)).to_have_text(words["WELCOME"].format(name=name))
-    page.get_by_role("navigation").get_by_role("link", name=words["ACCOUNT"]).click()
+    go(page.get_by_role("navigation").get_by_role("link", name=words["ACCOUNT"]))
     expect(page.get_by_text(f"{name}@example.com")).to_be_visible()
-    page.get_by_role("navigation").get_by_role("button", name=words["SIGN_OUT"]).click()
+    go(page.get_by_role("navigation").get_by_role("button", name=words["SIGN_OUT"]))
     expect(page.get_by_role("status")).to_have_text(words["NOTICES"]["signed-out"])
     assert page.context.cookies() == []
 
@@ -149,7 +155,7 @@ def test_what_is_wrong_stands_beside_its_field(page: Page, site: Site, name: str
     page.goto("/register")
     page.get_by_label(site.words["USERNAME"]).fill(name)
     page.get_by_label(site.words["EMAIL"]).fill("nobody")
-    page.get_by_role("button", name=site.words["REGISTER"]).click()
+    go(page.get_by_role("button", name=site.words["REGISTER"]))
     expect(page.get_by_role("alert")).to_have_text(site.words["CHECK_FIELDS"])
     expect(page.get_by_label(site.words["USERNAME"])).to_have_value(name)
     expect(page.get_by_label(site.words["EMAIL"])).to_be_focused()
@@ -178,7 +184,7 @@ def test_an_expired_token_is_refreshed_unseen(page: Page, site: Site, name: str,
     page.goto("/account?a=%2F&b=%D0%B1")
     assert page.url == f"{site.url}/account?a=%2F&b=%D0%B1"
     expire(page, site, run)
-    page.get_by_role("button", name=site.words["SIGN_OUT_EVERYWHERE"]).click()
+    go(page.get_by_role("button", name=site.words["SIGN_OUT_EVERYWHERE"]))
     expect(page.get_by_role("heading", level=1)).to_have_text(site.words["ACCOUNT_TITLE"])
     assert page.url == f"{site.url}/account"
 
@@ -191,14 +197,14 @@ def test_two_devices(new_device: NewDevice, site: Site, name: str) -> None:
         sign_in(device, site.words, name, "/login?next=/account")
         expect(device.get_by_text(site.words["THIS_DEVICE"])).to_have_count(1)
     others = desk.get_by_role("listitem").filter(has_not_text=site.words["THIS_DEVICE"])
-    others.get_by_role("button").click()
+    go(others.get_by_role("button"))
     expect(desk.get_by_role("status")).to_have_text(site.words["NOTICES"]["device"])
     expect(desk.get_by_role("listitem")).to_have_count(1)
     phone.goto("/account?a=1")
     assert phone.url.startswith(f"{site.url}/login?")
     sign_in(phone, site.words, name, None)
     assert phone.url == f"{site.url}/account?a=1"
-    phone.get_by_role("button", name=site.words["SIGN_OUT_EVERYWHERE"]).click()
+    go(phone.get_by_role("button", name=site.words["SIGN_OUT_EVERYWHERE"]))
     expect(phone.get_by_role("status")).to_have_text(site.words["NOTICES"]["everywhere"])
     desk.reload()
     assert desk.url.startswith(f"{site.url}/login?")
@@ -224,7 +230,7 @@ def test_a_form_of_another_site_does_nothing(page: Page, site: Site, name: str, 
     for path in ("/account/logout-all", "/login", "/logout"):
         (tmp_path / "index.html").write_text(EVIL.format(action=f"{site.url}{path}"))
         page.goto(f"http://{host}:{server.server_port}/")
-        page.get_by_role("button").click()
+        go(page.get_by_role("button"))
         expect(page.get_by_role("heading", level=1)).to_have_text(site.words["ERROR_TITLES"][403])
     server.shutdown()
     page.goto("/account")
@@ -243,7 +249,8 @@ def test_it_fits_every_screen(new_device: NewDevice, site: Site, name: str, sche
     for path in ("/", "/register", "/login"):
         page.goto(path)
         assert_readable(page)
-    page.get_by_role("button", name=site.words["SIGN_IN"]).click()
+    go(page.get_by_role("button", name=site.words["SIGN_IN"]))
+    expect(page.get_by_role("alert")).to_be_visible()
     assert_readable(page)
     register(page, site.words, name)
     sign_in(page, site.words, name, None)
