@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.conftest import Run
@@ -47,6 +48,22 @@ subprocess.Popen._execute_child = start_interrupted
 from devtools import dev
 
 sys.exit(dev.main())
+"""
+# The worker of `make dev`, which stops the service before it.
+ONLY_WORKER = """
+import os
+
+from devtools.dev import WORKER
+from devtools.process import Guarded
+from devtools.services import development_servers
+
+with development_servers() as variables:
+    worker = Guarded(WORKER, env={**os.environ, **variables})
+    try:
+        worker.wait()
+    except KeyboardInterrupt:
+        worker.stop()
+print("Everything is stopped.")
 """
 QUERY = """
 import asyncio, sys
@@ -143,6 +160,47 @@ def test_background_tasks_run_too(template: Path, folder: Path, environment: dic
         service.wait()
     assert "Background tasks: celery" in service.text
     assert "Traceback" not in service.text
+    assert wait_until_gone(project) == []
+
+
+def test_ctrl_c_while_the_worker_starts_leaves_none(template: Path, folder: Path, environment: dict[str, str]) -> None:
+    """It comes when what watches the code has just begun, and each of the processes of the worker."""
+    project = render(template, folder, auth=False, celery=True)
+    for word, count in (("devtools.worker", 2), ("celery", 1), ("celery", 2), ("celery", 3)):
+        with running(["python", "-c", ONLY_WORKER], project, environment) as service:
+            wait_for_processes(project, word, count)  # the first that names devtools.worker is its guard
+            service.press_ctrl_c()
+            assert service.wait() == 0
+            assert processes_below(project) == []
+        assert service.text.endswith("Everything is stopped.\n")
+        assert "Traceback" not in service.text
+
+
+def wait_for_processes(folder: Path, word: str, count: int) -> None:
+    """Return when so many processes below a folder have a word in their command."""
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        if sum(word in command_of(process) for process in processes_below(folder)) >= count:
+            return
+    raise AssertionError(f"there were never {count} processes of {word}")
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended meanwhile
+        return []
+
+
+def test_a_worker_ends_in_its_own_time(template: Path, folder: Path, environment: dict[str, str]) -> None:
+    """Ctrl-C at `make worker` does not cut it off, nor take its servers away before."""
+    project = render(template, folder, auth=False, celery=True)
+    with running(["make", "worker"], project, environment) as worker:
+        worker.wait_for("worker started")
+        worker.press_ctrl_c()
+        worker.wait()
+    assert "worker stopped" in worker.text
+    assert "Traceback" not in worker.text
     assert wait_until_gone(project) == []
 
 

@@ -1,9 +1,9 @@
 """Runs a command that must not outlive whoever started it.
 
 Standard input is a pipe that only the starter holds: when it ends, by closing or by the starter's death, the command
-is told to stop, and killed if it does not.
+is told to stop by a signal, and killed if it does not in so many seconds. What it started goes with it.
 
-    python -m devtools.guard postgres -D ...
+    python -m devtools.guard SIGTERM 15 redis-server ...
 """
 
 import contextlib
@@ -13,26 +13,36 @@ import subprocess
 import sys
 import threading
 
-PATIENCE = 15  # seconds between the request to stop and the kill
 
+class Stopper(threading.Thread):
+    """Ends a command, and this process with it, as soon as standard input ends."""
 
-def _stop_when_input_ends(child: subprocess.Popen[bytes]) -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    with contextlib.suppress(ProcessLookupError):
-        child.send_signal(signal.SIGINT)
-    try:
-        child.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
+    def __init__(self, child: subprocess.Popen[bytes], number: signal.Signals, patience: int) -> None:
+        super().__init__(daemon=True)
+        self.stops = False
+        self._child, self._number, self._patience = child, number, patience
+
+    def run(self) -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        self.stops = True
+        with contextlib.suppress(ProcessLookupError):
+            self._child.send_signal(self._number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(self._patience)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def main(command: list[str]) -> int:
+def main(stop_signal: str, patience: str, *command: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # only the pipe ends a guard, so that it never goes before its command
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_default_signals)  # noqa: PLW1509 - no threads yet
-    threading.Thread(target=_stop_when_input_ends, args=[child], daemon=True).start()
-    return child.wait()
+    stopper = Stopper(child, signal.Signals[stop_signal], int(patience))
+    stopper.start()
+    code = child.wait()
+    if stopper.stops:
+        stopper.join()  # until it kills
+    return code
 
 
 def _default_signals() -> None:
@@ -41,4 +51,4 @@ def _default_signals() -> None:
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1:]))  # at once: the thread still waits for the pipe
+    os._exit(main(*sys.argv[1:]))  # at once: the thread still waits for the pipe

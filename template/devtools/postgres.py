@@ -86,6 +86,7 @@ async def _answers(url: URL) -> bool:
 class PostgreSQL(Server):
     name = "PostgreSQL"
     variable = "DATABASE_URL"
+    stop_signal = signal.SIGINT  # "fast": it does not wait until its clients have gone
 
     def __init__(self, folder: Path, *, wanted_port: int | None = None) -> None:
         super().__init__(folder, wanted_port=wanted_port)
@@ -185,7 +186,7 @@ class PostgreSQL(Server):
         lines = self._pid_file()
         if lines and lines[0].isdecimal() and _serves(int(lines[0]), self.data):
             say("PostgreSQL: stopping one that was left behind")
-            os.kill(int(lines[0]), signal.SIGINT)
+            os.kill(int(lines[0]), self.stop_signal)
             wait_until(
                 lambda: not self._pid_file(), f"The PostgreSQL with process id {lines[0]} does not stop: end it."
             )

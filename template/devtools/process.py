@@ -1,6 +1,7 @@
 """Processes that stop when their starter does, free ports, and the sentences a person gets to read."""
 
 import errno
+import os
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 30  # seconds until a server must be ready
 POLL = 0.02
+PATIENCE = 15  # seconds between the request to stop and the kill
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,12 +35,23 @@ def fail(text: str) -> NoReturn:
 
 
 class Guarded:
-    """A running command; it stops with `stop()` or when this process dies, in whatever way."""
+    """A running command; it stops with `stop()` or when this process dies, in whatever way.
 
-    def __init__(self, command: list[str], *, log: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    By default SIGTERM asks it to stop: before a program of Python has its own handlers, that one ends it without a word.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        log: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        patience: int = PATIENCE,
+    ) -> None:
         output = log.open("ab") if log else None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "devtools.guard", *command],
+            [sys.executable, "-m", "devtools.guard", stop_signal.name, str(patience), *command],
             cwd=ROOT,
             env=dict(env) if env is not None else None,
             stdin=subprocess.PIPE,
@@ -57,9 +70,15 @@ class Guarded:
         return self._process.wait()
 
     def stop(self) -> None:
-        if self._process.stdin and not self._process.stdin.closed:
-            self._process.stdin.close()
-        self._process.wait()
+        """Return when the command and all that it started are gone; another Ctrl-C meanwhile kills them at once."""
+        try:
+            if self._process.stdin and not self._process.stdin.closed:
+                self._process.stdin.close()
+            self._process.wait()
+        finally:
+            with suppress(ProcessLookupError, PermissionError):  # nothing is left, as a rule
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 @contextmanager
@@ -87,6 +106,30 @@ def finish_or_kill(command: list[str], env: Mapping[str, str]) -> int:
         if process:
             process.kill()
             process.wait()
+
+
+def finish(command: list[str], env: Mapping[str, str]) -> int:
+    """Run a command in its own time and return its exit code.
+
+    Of a Ctrl-C the terminal tells it, of SIGTERM and SIGHUP this process does.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    told = False
+
+    def tell(*_: object) -> None:
+        nonlocal told
+        told = True
+        if process:
+            process.terminate()
+
+    signal.signal(signal.SIGINT, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, tell)
+    process = subprocess.Popen(command, cwd=ROOT, env=dict(env))
+    if told:
+        process.terminate()
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:

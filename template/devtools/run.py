@@ -2,10 +2,9 @@
 
 import os
 import signal
-import subprocess
 import sys
 
-from devtools.process import ROOT, stop_on_signals
+from devtools.process import finish, stop_on_signals
 from devtools.services import development_servers, variables_of_running_servers
 
 
@@ -13,9 +12,7 @@ def main(command: list[str]) -> int:
     stop_on_signals()
     with development_servers() as variables:
         found = variables_of_running_servers() if variables is None else variables
-        return subprocess.run(
-            [sys.executable, "-m", *command], cwd=ROOT, env={**os.environ, **found}, check=False
-        ).returncode
+        return finish([sys.executable, "-m", *command], {**os.environ, **found})
 
 
 if __name__ == "__main__":

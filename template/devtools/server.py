@@ -1,5 +1,6 @@
 """A server of our own: on a free port of the loopback interface, its data in a folder, gone with whoever started it."""
 
+import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Server(ABC):
     name: ClassVar[str]
     variable: ClassVar[str]  # the setting that leads to it
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, folder: Path, *, wanted_port: int | None = None) -> None:
         self.folder = folder
@@ -63,7 +65,7 @@ class Server(ABC):
             self.log.write_bytes(b"")
             command = self.command()
             with interrupts_wait():
-                self._process = process = Guarded(command, log=self.log)
+                self._process = process = Guarded(command, log=self.log, stop_signal=self.stop_signal)
             if self._becomes_ready(process):
                 return
             self.stop()
