@@ -3,7 +3,7 @@
 Standard input is a pipe that only the starter holds: when it ends, by closing or by the starter's death, the command
 is told to stop by a signal, and killed if it does not in so many seconds. What it started goes with it.
 
-    python -m devtools.guard SIGTERM 15 redis-server ...
+    python -m devtools.guard SIGINT 15 postgres -D ...
 """
 
 import contextlib
