@@ -4,12 +4,13 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from tests.backends import Backends, running_backends
 from tests.clients import PASSWORD, Client, new_name
@@ -97,17 +98,24 @@ def redis_read_only(backends: Backends) -> Iterator[None]:
 def redis_cannot_save(backends: Backends) -> Iterator[None]:
     """Redis refuses writes because its disk is full, or something like it."""
     file = backends.project / "backends" / "redis" / "dump.rdb"
-    file.unlink(missing_ok=True)
-    file.mkdir()
-    with backends.redis_client() as redis:
-        redis.bgsave()
-        while redis.info("persistence")["rdb_bgsave_in_progress"]:
+    with backends.redis_client() as client:
+        while client.info("persistence")["rdb_bgsave_in_progress"]:
             pass
+        file.unlink(missing_ok=True)
+        file.mkdir()
         try:
+            save_until(client, "err")
             yield
         finally:
             file.rmdir()
-            redis.save()
+            save_until(client, "ok")
+
+
+def save_until(client: "redis.Redis[str]", status: str) -> None:
+    """Return when the last save ended so."""
+    while client.info("persistence")["rdb_last_bgsave_status"] != status:
+        with suppress(redis.ResponseError):  # it saves already, by itself once a minute
+            client.bgsave()
 
 
 @contextmanager
