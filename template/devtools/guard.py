@@ -8,28 +8,21 @@ is told to stop by a signal, and killed if it does not in so many seconds. What 
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 
 
-class Stopper(threading.Thread):
-    """Ends a command, and this process with it, as soon as standard input ends."""
-
-    def __init__(self, child: subprocess.Popen[bytes], number: signal.Signals, patience: int) -> None:
-        super().__init__(daemon=True)
-        self.stops = False
-        self._child, self._number, self._patience = child, number, patience
-
-    def run(self) -> None:
-        while os.read(sys.stdin.fileno(), 1):
-            pass
-        self.stops = True
-        with contextlib.suppress(ProcessLookupError):
-            self._child.send_signal(self._number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(self._patience)
+def _stop_when_input_ends(child: subprocess.Popen[bytes], number: signal.Signals, patience: int) -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        child.send_signal(number)
+    try:
+        child.wait(patience)
+    except subprocess.TimeoutExpired:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -37,11 +30,11 @@ def main(stop_signal: str, patience: str, *command: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # only the pipe ends a guard, so that it never goes before its command
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_default_signals)  # noqa: PLW1509 - no threads yet
-    stopper = Stopper(child, signal.Signals[stop_signal], int(patience))
-    stopper.start()
+    arguments = (child, signal.Signals[stop_signal], int(patience))
+    threading.Thread(target=_stop_when_input_ends, args=arguments, daemon=True).start()
     code = child.wait()
-    if stopper.stops:
-        stopper.join()  # until it kills
+    if select.select([sys.stdin], [], [], 0)[0]:  # its end: nobody waits for the code, nor for what the command left
+        os.killpg(os.getpgrp(), signal.SIGKILL)
     return code
 
 
