@@ -1,19 +1,24 @@
 # Everything sets itself up: Python 3.11 or newer, git and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench pictures release
+.PHONY: help demo test test-all check bench pictures release
 
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),$(CURDIR)/.uv/bin/uv)
 export PATH := $(dir $(UV)):$(PATH)
+PYTEST = $(UV) run --quiet pytest --dist worksteal --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PARTS = $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*/__init__.py)))))
 
 help:  ## show this list
-	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(UV)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctrl-C stops it)
 	@$(UV) run --quiet python -m tools.demo $(ARGS)
 
-test: $(UV)  ## render every variant and prove it: make test ARGS="-k prompts"
-	@$(UV) run --quiet pytest --dist worksteal --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) $(ARGS)
+test: $(UV)  ## prove what a change can break; a part of it: make test ARGS="-k prompts"
+	@$(PYTEST) $(ARGS)
+
+test-all: $(UV)  ## prove everything, as each night; a part of it: make test-all PART=updates
+	@$(PYTEST) $(if $(PART),$(or $(wildcard tests/*/$(PART)),$(error no part $(PART), there are: $(PARTS))),tests) $(ARGS)
 
 check: $(UV)  ## lint the template repository
 	@$(UV) run --quiet ruff check . && $(UV) run --quiet ruff format --check . && $(UV) run --quiet zizmor --offline --quiet .github/workflows
@@ -24,7 +29,7 @@ bench: $(UV)  ## print the numbers of CONTRIBUTING.md
 pictures: $(UV)  ## make the pictures of the READMEs from what HEAD renders
 	@$(UV) run --quiet python -m tools.pictures
 
-release: check  ## tag the release that HEAD is: CONTRIBUTING.md says how to make one
+release: check test-all  ## tag the release that HEAD is: CONTRIBUTING.md says how to make one
 	@$(UV) run --quiet python -m tools.release
 
 $(CURDIR)/.uv/bin/uv:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.rendering import render, take_snapshot
-from tests.variants import VARIANTS
+from tests.support.rendering import render, take_snapshot
+from tests.support.variants import VARIANTS
 
 ROUNDS = 5
 

@@ -16,11 +16,11 @@ from urllib.request import urlopen
 import psutil
 
 from benchmarks.load import cpu_per_request, latencies, request
-from tests.backends import Backends
-from tests.clients import Client
-from tests.live import SETTINGS
-from tests.rendering import ROOT, render, take_snapshot
-from tests.service import free_port
+from tests.support.backends import Backends
+from tests.support.clients import Client
+from tests.support.live import SETTINGS
+from tests.support.rendering import ROOT, render, take_snapshot
+from tests.support.service import free_port
 
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]

@@ -7,7 +7,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.rendering import render, take_snapshot
+from tests.support.rendering import render, take_snapshot
 
 NO_CODE = {
     tokenize.COMMENT,

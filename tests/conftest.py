@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,19 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from tests.memory import use_memory
-from tests.rendering import ROOT, render, take_snapshot
-from tests.variants import EVERYTHING, VARIANTS, Variant
+from tests.support.memory import use_memory
+from tests.support.packages import what_is_missing
+from tests.support.rendering import ROOT, render, take_snapshot
+from tests.support.service import free_port
+from tests.support.variants import EVERYTHING, VARIANTS, Variant
 
-pytest_plugins = ["tests.live", "tests.history", "tests.browser"]
+pytest_plugins = [
+    "tests.support.live",
+    "tests.support.history",
+    "tests.support.browser",
+    "tests.support.dev",
+    "tests.support.documentation",
+]
 CACHE = ROOT / ".cache"
 # Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
 KEPT = (
@@ -29,7 +38,24 @@ KEPT = (
     "UV_PYTHON",
     "XDG_CACHE_HOME",
 )
-LONG = ("test_suites.py", "test_updates.py")
+LONG = ("suites", "updates")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say before the first test what it cannot do without."""
+    return list(what_is_missing(config.args))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the time went: seconds of all processes together, by folder."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[str(Path(report.nodeid.partition("::")[0]).parent)] += report.duration
+    terminalreporter.section("seconds per folder")
+    for folder, duration in seconds.most_common():
+        terminalreporter.write_line(f"{duration:7.1f} {folder}")
 
 
 def pytest_configure() -> None:
@@ -41,8 +67,8 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let each process begin with its share of what takes long: none ends with it when the others have nothing to do."""
     processes = getattr(config, "workerinput", {"workercount": 1})["workercount"]
-    long = [item for item in items if item.path.name in LONG]
-    short = [item for item in items if item.path.name not in LONG]
+    long = [item for item in items if item.path.parent.name in LONG]
+    short = [item for item in items if item.path.parent.name not in LONG]
     per_process = -(-len(items) // processes)
     items.clear()
     for number in range(processes):  # xdist gives them away in as many parts of equal length
@@ -112,9 +138,10 @@ def shared_environment(
         "PYTHONDONTWRITEBYTECODE": "1",
         "MYPY_CACHE_DIR": str(CACHE / f"mypy-{worker_id}"),  # what it knows of libraries
         "UV_NO_SYNC": "1",
+        **{name: str(free_port()) for name in ("DB_PORT", "REDIS_PORT")},  # of servers that a project starts
     }
     with FileLock(CACHE / "venv.lock"):
-        everything = render(template, tmp_path_factory.mktemp("everything"), **EVERYTHING)
+        everything = render(template, tmp_path_factory.mktemp("everything"), **EVERYTHING.answers)
         sync = ["uv", "sync", "--quiet", "--group", "embedded"]
         subprocess.run(
             sync, cwd=everything, env={**variables, "UV_NO_SYNC": "0", "UV_COMPILE_BYTECODE": "1"}, check=True
@@ -128,7 +155,7 @@ def known_types(template: Path, tmp_path_factory: pytest.TempPathFactory, shared
     cache, seed = Path(shared_environment["MYPY_CACHE_DIR"]), CACHE / "mypy"
     with FileLock(CACHE / "mypy.lock"):
         if not seed.exists():
-            everything = render(template, tmp_path_factory.mktemp("types"), **EVERYTHING)
+            everything = render(template, tmp_path_factory.mktemp("types"), **EVERYTHING.answers)
             unfinished = CACHE / "mypy-unfinished"
             command = ["mypy", "--cache-dir", str(unfinished)]
             subprocess.run(command, cwd=everything, env=shared_environment, stdout=subprocess.DEVNULL, check=False)

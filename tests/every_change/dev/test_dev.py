@@ -1,0 +1,257 @@
+"""`make dev` of a rendered project: real servers where there are none, and nothing left behind."""
+
+import re
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import Run
+from tests.support.dev import assert_it_serves, command_of
+from tests.support.rendering import render
+from tests.support.service import (
+    free_port,
+    processes_below,
+    running,
+    wait_for_task,
+    wait_until_gone,
+)
+
+# Ctrl-C at the worst moment: the process that has the word in its command is there, and its starter does not know it.
+INTERRUPTED = """
+import os, signal, subprocess, sys
+
+start = subprocess.Popen._execute_child
+
+def start_interrupted(process, command, *arguments):
+    start(process, command, *arguments)
+    if sys.argv[1] in map(os.path.basename, map(str, command)):
+        os.kill(os.getpid(), signal.SIGINT)
+
+subprocess.Popen._execute_child = start_interrupted
+from devtools import dev
+
+sys.exit(dev.main())
+"""
+QUERY = """
+import asyncio, sys
+from devtools.postgres import connect
+from src.database.config import get_database_settings
+
+async def main():
+    connection = await connect(get_database_settings().url)
+    print(await connection.fetch(sys.argv[1]))
+    await connection.close()
+
+asyncio.run(main())
+"""
+
+
+def test_it_says_what_it_does_and_ends_with_ctrl_c(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """Line by line: the servers and where their data is, the migrations, the address."""
+    with running(["make", "dev"], new_dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        service.press_ctrl_c()
+        service.wait()
+    for line in (
+        "PostgreSQL: creating",
+        "PostgreSQL: /",
+        "Redis: /",
+        "Migrations: alembic",
+        "Service: http://127.0.0.1:",
+    ):
+        assert line in service.text
+    assert "Everything is stopped." in service.text
+    assert "Traceback" not in service.text
+    assert wait_until_gone(new_dev_project) == []
+
+
+@pytest.mark.parametrize("word", ["-k", "alembic", "uvicorn"], ids=["postgres", "alembic", "uvicorn"])
+def test_ctrl_c_while_a_process_starts_forgets_none(
+    new_dev_project: Path, dev_environment: dict[str, str], word: str
+) -> None:
+    """Each that was begun is stopped before the last sentence is said, and none complains."""
+    with running(["python", "-c", INTERRUPTED, word], new_dev_project, dev_environment) as service:
+        assert service.wait() == 0
+        assert "Everything is stopped." in service.text
+        assert processes_below(new_dev_project) == []
+    assert service.text.endswith("Everything is stopped.\n")
+    assert "Traceback" not in service.text
+
+
+def test_ctrl_c_while_it_migrates_leaves_no_traceback(dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """What was begun is undone; the next start does it."""
+    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
+        service.wait_for("Migrations: alembic")
+        service.press_ctrl_c()
+        assert service.wait() == 0
+    assert service.text.endswith("Everything is stopped.\n")
+    assert "Traceback" not in service.text
+    assert wait_until_gone(dev_project) == []
+
+
+def test_background_tasks_run_too(template: Path, open_folder: Path, dev_environment: dict[str, str]) -> None:
+    """A worker with its schedule; it is there again when the code changed, and gone at the end."""
+    project = render(template, open_folder, auth=False, celery=True)
+    url = f"http://127.0.0.1:{dev_environment['PORT']}/tasks"
+    with running(["make", "dev"], project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        assert wait_for_task(url) == "SUCCESS"
+        (project / "src" / "tasks" / "tasks.py").open("a").write("\n")
+        for event in ("worker stopped", "worker started"):
+            service.wait_for(event)
+        assert wait_for_task(url) == "SUCCESS"
+        service.press_ctrl_c()
+        service.wait()
+    assert "Background tasks: celery" in service.text
+    assert "Traceback" not in service.text
+    assert wait_until_gone(project) == []
+
+
+def test_a_second_run_finds_its_data(dev_project: Path, dev_environment: dict[str, str], run: Run) -> None:
+    """What was written stays in .dev, which git ignores."""
+    for statement in ("CREATE TABLE kept AS SELECT 42 AS answer", "SELECT answer FROM kept"):
+        with running(["make", "dev"], dev_project, dev_environment) as service:
+            assert_it_serves(service, dev_environment)
+            ports = {name: dev_environment[name] for name in ("DB_PORT", "REDIS_PORT")}
+            done = run("python", "-c", QUERY, statement, cwd=dev_project, **ports)
+    assert "answer=42" in done.stdout
+    assert ".dev/" in (dev_project / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_outlives_it(dev_project: Path, dev_environment: dict[str, str], number: int) -> None:
+    """Ended politely, by a closed terminal or by a kill that nobody can catch: all servers go too."""
+    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        assert len(processes_below(dev_project)) > 2
+        service.process.send_signal(number)
+        service.process.wait()
+        assert wait_until_gone(dev_project) == []
+
+
+def test_after_a_crash_of_everything_it_starts_again(dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """Even if the guards were killed with it, the next run takes over the data."""
+    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        service.process.send_signal(signal.SIGSTOP)  # or it would notice, and stop what is left
+        for process in processes_below(dev_project):
+            if "devtools.guard" in command_of(process):
+                process.kill()
+        service.kill()
+        service.process.wait()
+    dev_environment["PORT"] = str(free_port())
+    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        service.press_ctrl_c()
+        service.wait()
+    for process in processes_below(dev_project):  # the service and Redis of the crashed run, whose guards are dead
+        with suppress(psutil.Error):  # it ended meanwhile
+            process.kill()
+
+
+def test_servers_that_answer_are_used(dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """While one `make dev` runs, its servers are the configured ones for every other command."""
+    with running(["make", "dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        done = subprocess.run(
+            ["make", "migrate"], cwd=dev_project, env=dev_environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        second = {**dev_environment, "PORT": str(free_port())}
+        with running(["make", "dev"], dev_project, second) as other:
+            assert other.wait() != 0
+        assert "is running already: stop it first" in other.text
+
+
+def test_a_port_of_a_server_that_is_taken_is_replaced(dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """Somebody else's PostgreSQL on 5432 is no obstacle, and other commands find the right one."""
+    taken = socket.create_server(("127.0.0.1", int(dev_environment["DB_PORT"])))
+    with taken, running(["make", "dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        assert f"on 127.0.0.1:{dev_environment['DB_PORT']}" not in service.text
+        migrate = subprocess.run(
+            ["make", "migrate"], cwd=dev_project, env=dev_environment, capture_output=True, text=True, check=False
+        )
+        assert migrate.returncode == 0, migrate.stdout + migrate.stderr
+
+
+def test_migrations_need_no_running_server(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """`make migrate` and `make migration` start what they need, and stop it."""
+    for command in (["make", "migrate"], ["make", "migration", "m=nothing yet"]):
+        done = subprocess.run(
+            command, cwd=new_dev_project, env=dev_environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert wait_until_gone(new_dev_project) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"ENVIRONMENT": "prod"}, "ENVIRONMENT is prod: `make dev` runs with ENVIRONMENT=dev in .env only"),
+        ({"DB_HOST": "db.example.com"}, "is not on this machine"),
+        ({"PORT": "none"}, "PORT: Input should be a valid integer"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(
+    new_dev_project: Path, dev_environment: dict[str, str], change: dict[str, str], sentence: str
+) -> None:
+    """With the remedy, before anything is started, and without a traceback."""
+    with running(["make", "dev"], new_dev_project, {**dev_environment, **change}) as service:
+        assert service.wait() != 0
+    assert sentence in service.text
+    assert "Traceback" not in service.text
+    assert not (new_dev_project / ".dev").exists()
+
+
+def test_a_taken_port_is_one_sentence(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """It names the port and how to choose another."""
+    port = int(dev_environment["PORT"])
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        running(["make", "dev"], new_dev_project, dev_environment) as service,
+    ):
+        assert service.wait() != 0
+    assert re.search(rf"Port {port} is taken: .*PORT={port + 1} make dev", service.text)
+
+
+def test_a_broken_env_file_is_one_sentence(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """With the number of the line."""
+    lines = (new_dev_project / ".env").read_text().splitlines()
+    (new_dev_project / ".env").write_text("\n".join([*lines, "BROKEN LINE 'x", ""]))
+    with running(["make", "dev"], new_dev_project, dev_environment) as service:
+        assert service.wait() != 0
+    assert f"line {len(lines) + 1}: write NAME=value" in service.text
+    assert "Traceback" not in service.text
+
+
+@pytest.mark.parametrize("there", ["file", "dangling link"])
+def test_a_folder_for_data_that_is_none_is_one_sentence(
+    new_dev_project: Path, dev_environment: dict[str, str], there: str
+) -> None:
+    """Nothing is removed that the user did not say to remove."""
+    if there == "file":
+        (new_dev_project / ".dev").write_text("mine")
+    else:
+        (new_dev_project / ".dev").symlink_to("nowhere")
+    with running(["make", "dev"], new_dev_project, dev_environment) as service:
+        assert service.wait() != 0
+    assert f"{new_dev_project / '.dev'} must be a folder that you may write to" in service.text
+    assert "Traceback" not in service.text
+
+
+def test_another_password_is_one_sentence(dev_project: Path, dev_environment: dict[str, str], run: Run) -> None:
+    """The data was made with the old one, and stays."""
+    run("make", "migrate", cwd=dev_project, **{name: dev_environment[name] for name in ("DB_PORT", "REDIS_PORT")})
+    text = (dev_project / ".env").read_text()
+    (dev_project / ".env").write_text(re.sub(r"DB_PASSWORD=.*", "DB_PASSWORD=another", text))
+    with running(["make", "dev"], dev_project, dev_environment) as service:
+        assert service.wait() != 0
+    assert "has another user or password than .env" in service.text
+    assert (dev_project / ".dev").exists()
+    assert wait_until_gone(dev_project) == []

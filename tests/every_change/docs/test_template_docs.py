@@ -1,0 +1,72 @@
+"""What docs/ and the READMEs tell to type is typed, page by page, by somebody who sits at a terminal."""
+
+from pathlib import Path
+
+from tests.support.documentation import BLOCK, Read
+from tests.support.history import History, commit_all, git
+from tests.support.rendering import ROOT, files_of_repository
+from tests.support.updating import MARKS, point_to, release_much, rename_application
+
+PAGES = sorted(
+    path.as_posix()
+    for path in files_of_repository()
+    if path.suffix == ".md"
+    and (path.parts[0] == "docs" or path.name.startswith("README"))
+    and "template" not in path.parts
+)
+
+
+def test_no_page_with_commands_is_forgotten() -> None:
+    """Each has a test, here or in tests/nightly/docs."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/docs/test_template_docs.py"))
+    for page in PAGES:
+        if page != "README.ru.md" and any(
+            block[1] == "bash" for block in BLOCK.finditer((ROOT / page).read_text(encoding="utf-8"))
+        ):
+            assert f'"{page}"' in tests, page
+
+
+def test_the_two_commands_of_the_readmes(read: Read, tmp_path: Path) -> None:
+    """They end at a service that runs, and are the same in both languages."""
+    read("README.md", tmp_path)
+    assert (tmp_path / "my-service" / "src" / "pages").is_dir()
+    english, russian = (
+        BLOCK.findall((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.ru.md")
+    )
+    assert english == russian
+
+
+def test_updating(read: Read, history: History, released_project: Path, tmp_path: Path) -> None:
+    """The tree is clean and at the new version afterwards."""
+    point_to(released_project, history.branch(tmp_path / "template", release_much, "v999.1.0").folder)
+    reader = read("docs/how-to/update.md", released_project)
+    assert "999.1.0, when you update: set `REGION`." in reader.said
+    assert "999.1.0" in (released_project / ".copier-answers.yml").read_text(encoding="utf-8")
+
+
+def test_finishing_a_conflict(read: Read, history: History, released_project: Path, tmp_path: Path) -> None:
+    """The marks are those of the page, and the side that was chosen stays."""
+    path = released_project / "src" / "health.py"
+    path.write_text(path.read_text().replace("PATIENCE = 2 ", "PATIENCE = 5 "))
+    commit_all(released_project, "fix: patience")
+    point_to(released_project, history.branch(tmp_path / "template", rename_application, "v999.1.0").folder)
+    page = "docs/how-to/finish-a-conflict.md"
+    reader = read(page, released_project, fails="make update")
+    shown = next(block[3] for block in BLOCK.finditer((ROOT / page).read_text(encoding="utf-8")) if block[1] == "text")
+    assert "src/health.py" in reader.said
+    assert "PATIENCE = 5 " in path.read_text()
+    assert not MARKS.search(path.read_text())
+    for line in (
+        "PATIENCE = 5  # seconds",
+        "PATIENCE = 3  # seconds",
+        "<<<<<<< before updating",
+        ">>>>>>> after updating",
+    ):
+        assert line in shown
+    assert git(released_project, "status", "--porcelain") == ""
+
+
+def test_adding_a_feature(read: Read, released_project: Path) -> None:
+    """A table, its migration, and routes that answer."""
+    read("docs/how-to/add-a-feature.md", released_project)
+    assert len(list((released_project / "migrations" / "versions").glob("*.py"))) == 2

@@ -1,0 +1,132 @@
+"""Answers: hostile ones give a project that works, wrong ones an error and an unchanged folder."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Run
+from tests.support.rendering import ROOT, render
+
+HOSTILE = {
+    "quotes": "\"double\" 'single' `back` \"\"\"three\"\"\" '''three'''",
+    "shell": "$HOME ${PATH} $(id) `id` %PATH% !! ; && | > <",
+    "backslashes": "\\ \\n \\u0041 \\\" \\' C:\\new\\x",
+    "emoji": "Сервис 🚀👩‍🚀 ёЁ — «кавычки» 日本語",
+    "jinja": "{{ 7 * 7 }} {% if x %} {# c #} {{ '{{' }}",
+    "markup": "<script>alert(1)</script> & &amp; # [x](y) | --- : - *b*",
+    "keyword": "class",
+}
+
+# Prints what the OpenAPI document of the started application says about the service.
+DOCUMENT = "import json; from src.main import create_app; print(json.dumps(create_app().openapi()['info']))"
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_is_only_text(new_project: Callable[..., Path], run: Run, kind: str) -> None:
+    """In every free-text question at once: the project is clean, starts and says it back unchanged."""
+    text = HOSTILE[kind][:60]
+    project = new_project(project_name=text, project_description=HOSTILE[kind], author_name=text)
+    run("ruff", "check", "--no-cache", ".", cwd=project)
+    run("ruff", "format", "--no-cache", "--check", ".", cwd=project)
+    metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert metadata["description"] == HOSTILE[kind]
+    assert metadata["authors"] == [{"name": text.strip()}]
+    info = json.loads(run("python", "-c", DOCUMENT, cwd=project, ENVIRONMENT="dev", LEVEL="ERROR").stdout)
+    assert (info["title"], info["description"]) == (text, HOSTILE[kind])
+    assert info["contact"] == {"name": text.strip()}
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("class", "class"),
+        ("Мой сервис", "moy-servis"),
+        ("🚀", "my-service"),
+        ("2048 Game", "service-2048-game"),
+        ("FastAPI", "service-fastapi"),
+        ("--- x ---", "x"),
+        ("Ünïcödé", "n-c-d"),
+        ("a" * 60, "a" * 40),
+    ],
+)
+def test_the_derived_names_are_always_valid(new_project: Callable[..., Path], name: str, slug: str) -> None:
+    """Whatever the service is called, its slug and database can be used as they are."""
+    answers = yaml.safe_load((new_project(project_name=name) / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert answers["project_slug"] == slug
+    assert answers["db_name"] == slug.replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "sentence"),
+    [
+        ("project_name", "", "1 to 60 printable"),
+        ("project_name", "   ", "1 to 60 printable"),
+        ("project_name", "x" * 61, "1 to 60 printable"),
+        ("project_name", "two\nlines", "1 to 60 printable"),
+        ("project_slug", "Upper", "lower-case"),
+        ("project_slug", "a--b", "lower-case"),
+        ("project_slug", "good\n", "lower-case"),
+        ("project_slug", "../evil", "lower-case"),
+        ("project_slug", "fastapi", "is the name of a library"),
+        ("project_slug", "starlette", "is the name of a library"),
+        ("project_description", "x\ny", "one line"),
+        ("author_name", "x" * 101, "one line"),
+        ("author_email", "ann", "ann@example.com"),
+        ("author_email", "ann@example.com\n", "ann@example.com"),
+        ("db_name", "1st", "not beginning with a digit"),
+        ("db_name", "postgres", "are taken"),
+        ("db_name", "pg_mine", "are taken"),
+        ("db_name", "x; DROP", "lower-case"),
+        ("lang", "fr", "lang"),
+        ("auth", "perhaps", "Invalid choice for 'auth'"),
+        ("demo_pages", "perhaps", "Invalid choice for 'demo_pages'"),
+        ("redis", "perhaps", "Invalid choice for 'redis'"),
+    ],
+)
+def test_a_wrong_answer_is_refused_and_nothing_is_made(
+    template: Path, tmp_path: Path, question: str, value: str, sentence: str
+) -> None:
+    """The sentence says what is allowed; no folder is left."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        render(template, tmp_path / "p", **{question: value})
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("wrong", ["project_slug=Upper", "lang=fr", "auth=perhaps"])
+def test_the_command_refuses_a_wrong_answer(template: Path, tmp_path: Path, wrong: str) -> None:
+    """One of each kind: of a text, of a choice, of a yes or no."""
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", "-d", wrong, template, tmp_path / "p"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert wrong.partition("=")[0] in done.stderr
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("name", ["plain", "x[1]", "a*b?"])
+def test_a_folder_with_files_is_refused_without_a_terminal(template: Path, tmp_path: Path, name: str) -> None:
+    """Also when nothing is asked, whatever the folder is called: the files stay as they were."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", template, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "The target folder is not empty" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_the_names_of_dependencies_are_refused(new_project: Callable[..., Path]) -> None:
+    """The list in copier.yml is that of the project with everything switched on."""
+    metadata = tomllib.loads((new_project(celery=True) / "pyproject.toml").read_text())
+    groups = metadata["dependency-groups"].values()
+    wanted = [*metadata["project"]["dependencies"], *(name for group in groups for name in group)]
+    names = {re.split(r"[\[<>=]", requirement)[0] for requirement in wanted}
+    question = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["taken_names"]
+    assert names <= set(yaml.safe_load(question["default"]))

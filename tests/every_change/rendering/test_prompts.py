@@ -1,0 +1,129 @@
+"""The prompts, in a real terminal."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+import yaml
+
+from tests.support.patience import PATIENCE
+from tests.support.rendering import ROOT
+
+ENTER, CTRL_C, CLEAR = "\r", "\x03", "\x15"
+Terminal = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def copy(template: Path, tmp_path: Path, clean_environment: dict[str, str]) -> Terminal:
+    """Start `copier copy` in a terminal, in a language of the system's."""
+
+    def start(lang: str = "C.UTF-8", *arguments: str) -> "pexpect.spawn[str]":
+        environment = {**clean_environment, "LANG": lang, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        command = ["-m", "copier", "copy", *arguments, str(template), str(tmp_path / "service")]
+        return pexpect.spawn(
+            sys.executable, command, env=environment, encoding="utf-8", timeout=PATIENCE, dimensions=(60, 200)
+        )
+
+    return start
+
+
+def answers(folder: Path) -> dict[str, object]:
+    recorded: dict[str, object] = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
+    return recorded
+
+
+def answer(terminal: "pexpect.spawn[str]", prompt: str, *keys: str) -> None:
+    terminal.expect_exact(prompt)
+    for key in keys:
+        terminal.send(key)
+
+
+def test_a_copy_asks_in_english(copy: Terminal, tmp_path: Path) -> None:
+    """Every prompt has a default; a refused answer is explained and can be mended; the end says what is next."""
+    terminal = copy()
+    answer(terminal, "Language of the prompts", ENTER)
+    answer(terminal, "Name of the service", CLEAR, "Order Desk", ENTER)
+    answer(terminal, "Short name", CLEAR, "Order Desk!", ENTER)
+    answer(terminal, "beginning with a letter: my-service", CLEAR, "desk", ENTER)
+    answer(terminal, "What it does", ENTER)
+    answer(terminal, "Author (may stay empty)", "Ann", ENTER)
+    answer(terminal, "Author's e-mail", "not-an-address", ENTER)
+    answer(terminal, "like ann@example.com", CLEAR, "ann@example.com", ENTER)
+    answer(terminal, "PostgreSQL database", ENTER)
+    answer(terminal, "Authentication:", ENTER)
+    answer(terminal, "Pages for it", ENTER)
+    answer(terminal, "Background tasks", ENTER)
+    terminal.expect_exact("Order Desk is ready in")
+    terminal.expect_exact("make dev")
+    terminal.expect(pexpect.EOF)
+    recorded = answers(tmp_path / "service")
+    assert recorded["project_slug"] == recorded["db_name"] == "desk"
+    assert (recorded["author_name"], recorded["author_email"]) == ("Ann", "ann@example.com")
+
+
+def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) -> None:
+    """The language comes from the environment, names are transliterated, the end is in Russian."""
+    terminal = copy("ru_RU.UTF-8")
+    answer(terminal, "Язык вопросов", ENTER)
+    answer(terminal, "Название сервиса", CLEAR, "Щедрый Хлеб", ENTER)
+    answer(terminal, "Короткое имя", ENTER)
+    for prompt in ("Что он делает", "Автор (можно", "Почта автора", "База данных PostgreSQL"):
+        answer(terminal, prompt, ENTER)
+    answer(terminal, "Аутентификация", ENTER)
+    answer(terminal, "Страницы для неё", ENTER)
+    answer(terminal, "Фоновые задачи", ENTER)
+    terminal.expect_exact("Щедрый Хлеб готов")
+    terminal.expect(pexpect.EOF)
+    recorded = answers(tmp_path / "service")
+    assert (recorded["lang"], recorded["project_slug"], recorded["auth"]) == ("ru", "shchedryy-khleb", True)
+
+
+def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> None:
+    """Yes and no are words to choose from, so that no keyboard layout matters."""
+    terminal = copy("ru_RU.UTF-8")
+    for prompt in ("Язык", "Название", "Короткое", "Что он", "Автор (", "Почта", "База"):
+        answer(terminal, prompt, ENTER)
+    answer(terminal, "Аутентификация", "\x1b[A", ENTER)
+    answer(terminal, "Фоновые задачи", ENTER)
+    answer(terminal, "Redis для", "\x1b[B", ENTER)
+    terminal.expect(pexpect.EOF)
+    assert answers(tmp_path / "service")["redis"] is True
+
+
+def test_every_question_fits_into_a_narrow_terminal() -> None:
+    """80 columns, of which the sign before it takes three: what is beyond them is not shown at all."""
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    texts = [questions["lang"]["help"]]
+    for lang in ("en", "ru"):
+        prompts = yaml.safe_load((ROOT / "hooks" / "prompts" / f"{lang}.yml").read_text(encoding="utf-8"))
+        texts += [each["help"] for each in prompts.values() if isinstance(each, dict)]
+    assert len(texts) > 20
+    assert [line for text in texts for line in f"-- {text}".splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("prompt", ["Language of the prompts", "Short name"])
+def test_ctrl_c_leaves_nothing(copy: Terminal, tmp_path: Path, prompt: str) -> None:
+    """An interrupted copy has made no folder, and says so by its exit code."""
+    terminal = copy()
+    if prompt != "Language of the prompts":
+        answer(terminal, "Language of the prompts", ENTER)
+        answer(terminal, "Name of the service", ENTER)
+    answer(terminal, prompt, CTRL_C)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus != 0
+    assert not (tmp_path / "service").exists()
+
+
+@pytest.mark.parametrize("lang", ["C.UTF-8", "ru_RU.UTF-8"])
+def test_a_folder_with_files_is_refused_before_the_first_question(copy: Terminal, tmp_path: Path, lang: str) -> None:
+    """In both languages, for none is chosen yet, and the files stay as they were."""
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "notes.txt").write_text("mine")
+    terminal = copy(lang)
+    terminal.expect_exact("The target folder is not empty")
+    terminal.expect_exact("Папка не пуста")
+    terminal.expect(pexpect.EOF)
+    assert [path.name for path in (tmp_path / "service").iterdir()] == ["notes.txt"]

@@ -1,0 +1,205 @@
+"""Every variant, as it lies on the disk after a copy."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Run
+from tests.support.rendering import text_files
+from tests.support.variants import EVERYTHING, RESIDUE, VARIANTS, Variant
+
+JINJA = re.compile(r"(?<!\$)\{\{|\{%|\{#|\}\}|%\}|#\}")
+OWN_TEMPLATES = re.compile(r"src/templates/|docs/pages\.md")
+USES_BRACES = re.compile(
+    r"^(migrations/script\.py\.mako|\.github/workflows/.*|src/templates/.*|docs/pages\.md|.*\.py|.*\.css)$"
+)
+CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
+Files = dict[tuple[str, str], Path]
+WINDOWS_FORBIDS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def files(rendered: Callable[[Variant], Path]) -> Files:
+    """Each file that any variant has, once for each of its contents: its name and text, and where it stands."""
+    found: Files = {}
+    for each in VARIANTS:
+        for name, text in text_files(rendered(each)):
+            found.setdefault((name, text), rendered(each) / name)
+    return found
+
+
+def test_no_jinja_is_left(files: Files) -> None:
+    """No tag of ours in any file or name."""
+    for name, text in files:
+        assert not JINJA.search(name), name
+        assert OWN_TEMPLATES.match(name) or "{%" not in text, name
+        assert USES_BRACES.match(name) or not JINJA.search(text), name
+        assert not name.endswith((".jinja", ".pyc", ".rej", ".orig")), name
+
+
+def test_data_files_can_be_read(files: Files) -> None:
+    """All YAML and TOML is valid."""
+    read = {".toml": tomllib.loads, ".yml": yaml.safe_load, ".yaml": yaml.safe_load, ".json": json.loads}
+    found = [(name, text, read[Path(name).suffix]) for name, text in files if Path(name).suffix in read]
+    assert len(found) >= 4
+    for name, text, parse in found:
+        assert parse(text), name
+
+
+def test_names_are_legal_on_windows(files: Files) -> None:
+    """Somebody will check it out there."""
+    for name, _ in files:
+        for part in name.split("/"):
+            assert not WINDOWS_FORBIDS.search(part), name
+
+
+def test_texts_end_with_one_newline(files: Files) -> None:
+    """No blank-line scars, no trailing spaces, no tabs but in the Makefile."""
+    for name, text in files:
+        assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), name
+        assert not re.search(r"[ \t]$", text, re.MULTILINE), name
+        assert "\n\n\n\n" not in text, name
+        assert name == "Makefile" or "\t" not in text, name
+
+
+def test_every_variant_is_looked_at(files: Files) -> None:
+    """A fault that only the Russian barest project has is met as well."""
+    assert len({path.parent for (name, _), path in files.items() if name == ".env"}) == len(VARIANTS)
+
+
+def test_nothing_of_a_switched_off_feature_is_left(variant: Variant, project: Path) -> None:
+    """No file, dependency, variable, service, sentence or word of it."""
+    for switch in variant.off:
+        for name, text in text_files(project):
+            assert not RESIDUE[switch].search(name), name
+            if name != ".copier-answers.yml":
+                assert not RESIDUE[switch].search(text), f"{name}: {RESIDUE[switch].search(text)}"
+
+
+def test_a_switched_on_feature_is_there(variant: Variant, project: Path) -> None:
+    """The words that are looked for are the right ones."""
+    for switch, on in variant.switches:
+        assert any(RESIDUE[switch].search(name) for name, _ in text_files(project)) is on
+
+
+def test_the_language_is_the_chosen_one(variant: Variant, project: Path) -> None:
+    """English has no Cyrillic letter; Russian has it where people read."""
+    cyrillic = {name for name, text in text_files(project) if CYRILLIC.search(text)}
+    if variant.lang == "en":
+        assert {name for name in cyrillic if not name.startswith(("tests/", "src/auth/common_passwords.txt"))} == set()
+    else:
+        assert {"README.md", "docs/settings.md", "src/messages.py"} <= cyrillic
+
+
+def test_messages_are_the_same_in_both_languages(rendered: Callable[[Variant], Path]) -> None:
+    """Every sentence has its translation, with the same placeholders."""
+    english = rendered(EVERYTHING)
+    russian = rendered(EVERYTHING.in_language("ru"))
+    paths = sorted(path.relative_to(english) for path in english.rglob("messages.py"))
+    assert len(paths) > 3
+    for path in paths:
+        assert placeholders(english / path) == placeholders(russian / path), path
+
+
+def placeholders(path: Path) -> dict[str, list[str]]:
+    """Return the names of the messages in a module, each with what is filled in."""
+    messages = {name: value for name, value in runpy.run_path(str(path)).items() if isinstance(value, str)}
+    return {name: sorted(re.findall(r"{\w*}", value)) for name, value in messages.items() if name.isupper()}
+
+
+def test_ruff_finds_nothing(rendered: Callable[[Variant], Path], tmp_path: Path, run: Run) -> None:
+    """All variants are formatted and clean under their own rules."""
+    for each in VARIANTS:
+        (tmp_path / str(each)).symlink_to(rendered(each))
+    folders = [str(rendered(each)) for each in VARIANTS]
+    run("ruff", "check", "--no-cache", *folders, cwd=tmp_path)
+    run("ruff", "format", "--no-cache", "--check", *folders, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("lang", ["en"])
+@pytest.mark.parametrize(
+    "bad", ["import os\n", "def f(x):\n    return x\n", "try:\n    pass\nexcept Exception:\n    pass\n"]
+)
+def test_ruff_would_find_something(new_project: Callable[..., Path], run: Run, bad: str, lang: str) -> None:
+    """The rules of the project reject bad code."""
+    project = new_project(lang=lang)
+    (project / "src" / "bad.py").write_text(bad)
+    run("ruff", "check", "--no-cache", ".", cwd=project, fails=True)
+
+
+@pytest.mark.usefixtures("known_types")
+def test_types_are_right(project: Path, run: Run) -> None:
+    """mypy, strict, finds nothing."""
+    run("mypy", cwd=project)
+
+
+@pytest.mark.usefixtures("known_types")
+def test_types_would_be_found_wrong(new_project: Callable[..., Path], run: Run) -> None:
+    """The type checker does look at the code."""
+    project = new_project()
+    (project / "src" / "bad.py").write_text('def number() -> int:\n    return "text"\n')
+    done = run("mypy", cwd=project, fails=True)
+    assert "src/bad.py:2" in done.stdout
+
+
+def test_layers_hold(project: Path, run: Run) -> None:
+    """The import contract is kept."""
+    run("lint-imports", "--no-cache", "--no-logo", cwd=project)
+
+
+def test_a_broken_layer_is_found(new_project: Callable[..., Path], run: Run) -> None:
+    """A manager that imports FastAPI breaks the contract."""
+    project = new_project()
+    manager = project / "src" / "database" / "manager.py"
+    manager.write_text(f"import fastapi\n{manager.read_text()}")
+    done = run("lint-imports", "--no-cache", "--no-logo", cwd=project, fails=True)
+    assert "Managers know no web framework BROKEN" in done.stdout
+
+
+def test_the_readme_shows_the_real_files(project: Path) -> None:
+    """Every file of the tree in README.md is there."""
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    tree = re.search(r"```text\n(.*?)```", readme, re.DOTALL)
+    assert tree
+    names = re.findall(r"^(\s*)([\w./-]+)", tree[1], re.MULTILINE)
+    parents: list[str] = []
+    for indent, name in names:
+        parents = [*parents[: len(indent) // 2], name]
+        assert (project / "/".join(part.rstrip("/") for part in parents)).exists(), parents
+
+
+def contents(files: Files, folder: Path, pattern: str) -> list[Path]:
+    """Write each of the contents that a file has in any variant into a folder of its own."""
+    found = [(name, text) for name, text in files if re.fullmatch(pattern, name)]
+    assert found
+    paths = [folder / str(number) / name for number, (name, _) in enumerate(found)]
+    for path, (_, text) in zip(paths, found, strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("command", "pattern"),
+    [
+        (["actionlint"], r"\.github/workflows/.*"),
+        (["zizmor", "--offline", "--quiet", "--no-config"], r"\.github/workflows/.*"),
+        (["check-jsonschema", "--builtin-schema", "vendor.compose-spec"], "docker-compose.yaml"),
+        (["hadolint"], "Dockerfile"),
+    ],
+    ids=["actionlint", "zizmor", "compose", "hadolint"],
+)
+def test_a_linter_of_its_format_finds_nothing(files: Files, tmp_path: Path, command: list[str], pattern: str) -> None:
+    """Workflows have least permissions and pinned actions, the compose file fits its schema."""
+    tool = Path(sys.executable).parent / command[0]
+    paths = contents(files, tmp_path, pattern)
+    done = subprocess.run([tool, *command[1:], *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

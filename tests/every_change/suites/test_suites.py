@@ -1,0 +1,55 @@
+"""The suites of the variants, on real servers that they start themselves."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.support.suites import ALL_PASSED, ASSEMBLED, assert_suite_passes
+from tests.support.variants import BAREST, DEFAULT, EVERYTHING, IN_PART, VARIANTS, WHOLE, Variant
+
+
+@pytest.mark.parametrize("variant", [EVERYTHING, BAREST], ids=str)
+def test_the_whole_suite_passes(project: Path, tmp_path: Path, run: Run) -> None:
+    """With everything that there is, and with nothing of it."""
+    assert_suite_passes(project, tmp_path / "project", run, whole=True)
+
+
+def test_the_default_project_stands_alone(new_project: Callable[..., Path], clean_environment: dict[str, str]) -> None:
+    """A new environment from nothing, by the commands of its Makefile: `make check`, and `make test`, its whole suite."""
+    project = new_project(**DEFAULT.answers)
+    for target in ("check", "test"):
+        done = subprocess.run(
+            ["make", target], cwd=project, env=clean_environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1]), done.stdout
+    assert (project / "uv.lock").exists()
+
+
+@pytest.mark.parametrize("variant", IN_PART, ids=str)
+def test_the_assembled_application_passes(project: Path, tmp_path: Path, run: Run) -> None:
+    """What meets the whole application, or a feature; tests of a part alone ran above, on the same bytes."""
+    assert_suite_passes(project, tmp_path / "project", run, whole=False)
+
+
+def test_every_two_answers_have_met() -> None:
+    """No pair of a language and a switch, or of two switches, is in none of the suites that run."""
+    valid = {pair for each in VARIANTS for pair in each.pairs}
+    proven = {pair for each in [*WHOLE, *IN_PART] for pair in each.pairs}
+    assert valid - proven == set()
+
+
+def test_every_file_of_tests_runs(rendered: Callable[[Variant], Path]) -> None:
+    """One that the variants with whole suites lack, or have with other contents, is among those that run in part."""
+
+    def tests_of(variant: Variant) -> dict[str, str]:
+        folder = rendered(variant)
+        return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.glob("tests/**/test_*.py")}
+
+    proven = {item for each in WHOLE for item in tests_of(each).items()}
+    for each in IN_PART:
+        others = {name for name, text in tests_of(each).items() if (name, text) not in proven}
+        assert [name for name in others if not name.startswith(ASSEMBLED)] == []

@@ -1,0 +1,176 @@
+"""`make update` of a rendered project, with the real Copier, at a terminal and without one."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+import yaml
+
+from tests.conftest import Run
+from tests.support.history import NEXT, History, commit_all, git
+from tests.support.patience import PATIENCE
+from tests.support.updating import OLDEST, copy, point_to, release_much, rename_application, update
+
+ENTER = "\r"
+Terminal = Callable[[], "pexpect.spawn[str]"]
+
+
+@pytest.fixture(scope="module")
+def much(history: History, tmp_path_factory: pytest.TempPathFactory) -> History:
+    return history.branch(tmp_path_factory.mktemp("much") / "template", release_much, "v999.1.0")
+
+
+@pytest.fixture
+def project(history: History, much: History, tmp_path: Path) -> Path:
+    project = copy(history, tmp_path / "project")
+    point_to(project, much.folder)
+    return project
+
+
+def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None:
+    """From which version to which, what the changelog asks for, and what is left: settings, migrations, a look."""
+    said = run("make", "update", cwd=project).stdout
+    assert "Template: from 999.0.0 to 999.1.0" in said
+    assert "999.1.0, when you update: set `REGION`." in said
+    assert "What you wrote is merged, not replaced" in said
+    assert "Написанное вами сливается" in said
+    assert "My Service is up to date with the template." in said
+    assert re.search(r"New settings, .*: REGION \(", said)
+    assert "A model changed: make migration" in said
+    assert said.index("when you update") < said.index("merged, not replaced") < said.index("New settings")
+    commit_all(project, "chore: update")
+    assert "999.1.0, there is nothing newer" in run("make", "update", cwd=project).stdout
+    run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can be changed all the same
+    assert not (project / "src" / "pages").exists()
+    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["demo_pages"] is False
+
+
+def test_the_oldest_release_has_a_long_list(history: History, tmp_path: Path, run: Run) -> None:
+    """Every release since is named with what to do, from the changelog of the newest."""
+    project = copy(history, tmp_path / "project", OLDEST, lang="ru")
+    command = ["python", "-m", "devtools.update"]
+    if not (project / "devtools" / "update.py").exists():  # 0.1.0 had Copier's own command only
+        update(project)
+        point_to(project, history.branch(tmp_path / "template", release_much, "v999.1.0").folder)
+    said = run(*command, cwd=project).stdout
+    assert "999.1.0, when you update: set `REGION`." in said
+    assert "обновление из шаблона закончено" in said
+
+
+def test_changes_that_are_not_committed_stop_it(project: Path, run: Run) -> None:
+    """They are listed, with two ways out, and stay as they are."""
+    (project / "src" / "mine.py").write_text("# mine\n")
+    said = run("make", "update", cwd=project, fails=True).stdout
+    assert "?? src/mine.py" in said
+    assert "git stash" in said
+    assert git(project, "status", "--porcelain").split() == ["??", "src/mine.py"]
+
+
+def test_without_git_there_is_no_update(project: Path, run: Run) -> None:
+    """A repository, or its first commit, is missing."""
+    (project / ".git").rename(project.parent / "git")
+    assert "git init" in run("make", "update", cwd=project, fails=True).stdout
+    git(project, "init", "--quiet")
+    assert "git init && git add -A && git commit" in run("make", "update", cwd=project, fails=True).stdout
+
+
+def test_a_template_that_is_not_there_is_one_sentence(project: Path, run: Run, tmp_path: Path) -> None:
+    """It names the line that leads to it."""
+    point_to(project, tmp_path / "nowhere")
+    said = run("make", "update", cwd=project, fails=True).stdout
+    assert "see _src_path in .copier-answers.yml" in said
+    assert "Traceback" not in said
+    assert not git(project, "status", "--porcelain")
+
+
+def test_a_conflict_is_listed_and_can_be_finished_as_documented(history: History, tmp_path: Path, run: Run) -> None:
+    """The command fails and names the file; edited and added, it is settled."""
+    project = copy(history, tmp_path / "project", auth=False)
+    path = project / "src" / "health.py"
+    path.write_text(path.read_text().replace("PATIENCE = 2 ", "PATIENCE = 5 "))
+    commit_all(project, "fix: patience")
+    point_to(project, history.branch(tmp_path / "template", rename_application, "v999.1.0").folder)
+    said = run("make", "update", cwd=project, fails=True).stdout
+    assert "docs/updating.md says how to finish:\nsrc/health.py" in said
+    path.write_text(re.sub(r"<<<<<<<.*?\n(.*?)=======\n.*?>>>>>>>.*?\n", r"\1", path.read_text(), flags=re.DOTALL))
+    commit_all(project, "chore: update from the template")
+    assert "PATIENCE = 5 " in path.read_text()
+    assert "nothing newer" in run("make", "update", cwd=project).stdout
+
+
+def test_it_can_be_taken_back(project: Path, run: Run) -> None:
+    """By the command that it names; .env, which git does not know, was never touched."""
+    before, secrets = git(project, "rev-parse", "HEAD^{tree}"), (project / ".env").read_bytes()
+    said = run("make", "update", cwd=project).stdout
+    undo = re.search(r"To take it back: (.*)$", said, re.MULTILINE)
+    assert undo
+    subprocess.run(undo[1], shell=True, cwd=project, capture_output=True, check=True)
+    assert not git(project, "status", "--porcelain")
+    git(project, "add", "--all")
+    assert git(project, "write-tree") == before
+    assert (project / ".env").read_bytes() == secrets
+
+
+@pytest.fixture
+def terminal(project: Path, shared_environment: dict[str, str]) -> Terminal:
+    def start() -> "pexpect.spawn[str]":
+        environment = {**shared_environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        return pexpect.spawn(
+            "make", ["update"], cwd=project, env=environment, encoding="utf-8", timeout=PATIENCE, dimensions=(40, 200)
+        )
+
+    return start
+
+
+def test_at_a_terminal_only_the_new_question_is_asked(terminal: Terminal, project: Path) -> None:
+    """The answers of the copy are known."""
+    child = terminal()
+    child.expect_exact("Where it runs")
+    assert "Name of the service" not in child.before
+    child.send(f"-west{ENTER}")
+    child.expect_exact("New settings")
+    child.expect(pexpect.EOF)
+    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["region"] == "north-west"
+
+
+def test_ctrl_c_at_a_question_changes_nothing(terminal: Terminal, project: Path) -> None:
+    """And says so."""
+    child = terminal()
+    child.expect_exact("Where it runs")
+    child.sendintr()
+    child.expect_exact("Nothing was changed")
+    child.expect(pexpect.EOF)
+    assert not git(project, "status", "--porcelain")
+
+
+def test_the_weekly_job_pushes_a_branch_for_a_pull_request(
+    project: Path, tmp_path: Path, shared_environment: dict[str, str]
+) -> None:
+    """Its steps, run here; what GitHub's own client is told is written down."""
+    git(tmp_path, "init", "--quiet", "--bare", "origin")
+    git(project, "remote", "add", "origin", str(tmp_path / "origin"))
+    client = tmp_path / "bin" / "gh"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\n[ "$2" != edit ]\n')
+    client.chmod(0o755)
+    workflow = yaml.safe_load((project / ".github" / "workflows" / "update.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["update"]
+    environment = {
+        **shared_environment,
+        **job["env"],
+        "RUNNER_TEMP": str(tmp_path),
+        "PATH": f"{client.parent}{os.pathsep}{shared_environment['PATH']}",
+    }
+    for step in [each for each in job["steps"] if "run" in each]:
+        subprocess.run(["bash", "-e", "-c", step["run"]], cwd=project, env=environment, check=True)
+    changed = git(tmp_path / "origin", "show", "--name-only", "--format=%s", "template-update")
+    assert changed.startswith("chore: update from the template")
+    assert ".env.example" in changed
+    told = (tmp_path / "told").read_text()
+    assert re.search(r"^pr create --head template-update .*--body-file", told, re.MULTILINE)
+    assert "set `REGION`" in (tmp_path / "said.txt").read_text()
+    assert NEXT not in (project / ".copier-answers.yml").read_text()

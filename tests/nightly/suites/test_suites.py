@@ -1,0 +1,15 @@
+"""The whole suite of every variant that each change meets in part, or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.support.suites import assert_suite_passes
+from tests.support.variants import VARIANTS, WHOLE
+
+
+@pytest.mark.parametrize("variant", [each for each in VARIANTS if each not in WHOLE], ids=str)
+def test_the_whole_suite_passes(project: Path, tmp_path: Path, run: Run) -> None:
+    """As `make test` runs it there."""
+    assert_suite_passes(project, tmp_path / "project", run, whole=True)

@@ -1,0 +1,5 @@
+"""How long a test waits before it gives up: one number, for machines of any speed."""
+
+import os
+
+PATIENCE = float(os.environ.get("PATIENCE", "120"))  # seconds; nothing takes that long unless it is broken

@@ -1,0 +1,40 @@
+"""Runs the suite of a rendered project."""
+
+import re
+import shutil
+from pathlib import Path
+
+from tests.conftest import Run
+
+ALL_PASSED = re.compile(r"=* ?\d{2,} passed in [^,]*")  # and none was skipped
+# The tests that meet the assembled application, or a feature that others do without.
+ASSEMBLED = (
+    "tests/auth/test_documented_errors.py",
+    "tests/auth/test_readme.py",
+    "tests/auth/test_router.py",
+    "tests/auth/test_without.py",
+    "tests/migrations",
+    "tests/pages",
+    "tests/redis_database",
+    "tests/tasks/test_router.py",
+    "tests/test_docs.py",
+    "tests/test_handlers.py",
+    "tests/test_health.py",
+    "tests/test_main.py",
+    "tests/test_openapi.py",
+    "tests/users",
+)
+
+
+def assembled(project: Path) -> list[str]:
+    return [part for part in ASSEMBLED if (project / part).exists()]
+
+
+def assert_suite_passes(project: Path, folder: Path, run: Run, *, whole: bool) -> None:
+    """Fail unless each test passes, none is skipped, and none leaves a file behind."""
+    copy = Path(shutil.copytree(project, folder))
+    before = set(copy.rglob("*"))
+    parts = [] if whole else assembled(copy)
+    done = run("pytest", "-q", "-p", "no:cacheprovider", *parts, cwd=copy)
+    assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1]), done.stdout
+    assert set(copy.rglob("*")) == before
