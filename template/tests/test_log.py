@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from loguru import logger
 
 from src.config import InvalidSettingsError, get_settings
 from src.log import setup_logging
+from tests.settings import forget_settings
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a test set up would write the lines of the next ones."""
+    yield
+    forget_settings()
+    setup_logging(get_settings())
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.database.exceptions import (
@@ -44,11 +44,9 @@ async def test_add_returns_the_row_with_its_defaults(specimens: SpecimenManager,
 
 
 async def test_add_all_writes_many_rows_by_one_statement(
-    specimens: SpecimenManager, session: AsyncSession, database: Database
+    specimens: SpecimenManager, session: AsyncSession, statements: list[str]
 ) -> None:
     """A thousand rows are one statement, and the keys come back in order."""
-    statements: list[str] = []
-    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     keys = await specimens.add_all(session, [NewSpecimen(slug=f"s{number}") for number in range(1000)])
     assert len(statements) == 1
     found = await specimens.find_by_id(session, keys[7])

@@ -1,14 +1,11 @@
 """`make env-check` names what is wrong with .env, and shows no value."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from devtools import env_check
-from devtools.process import ROOT, Failure
+from devtools.process import Failure
 
 GOOD = "ENVIRONMENT=dev\nDATABASE_URL=postgresql://u:p@host/name\n"
 
@@ -41,20 +38,17 @@ def test_no_value_is_shown(tmp_path: Path) -> None:
     assert "hunter2" not in said(tmp_path, "DB_PASWORD=hunter2\nDB_HOST=hunter2\n")
 
 
-def run(path: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", "import os, sys; from devtools.env_check import main; sys.exit(main())"]
-    environment = {**os.environ, "ENV_FILE": str(path)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
-def test_the_example_itself_is_unfinished(tmp_path: Path) -> None:
+def test_the_example_itself_is_unfinished(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`cp .env.example .env` is a beginning, and the exit code says so."""
     path = tmp_path / "copied"
     path.write_text(env_check.EXAMPLE.read_text())
-    done = run(path)
-    assert done.returncode == 1
-    assert "Still the example: " in done.stdout
-    assert "Unknown" not in done.stdout
+    monkeypatch.setenv("ENV_FILE", str(path))
+    assert env_check.main() == 1
+    said = capsys.readouterr().out
+    assert "Still the example: " in said
+    assert "Unknown" not in said
 
 
 def test_without_a_file_it_says_how_to_begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.auth.documented import refuse_undocumented
 from tests.auth.guard import restore_guard
 
 PASSWORD = "four words nobody guesses"
+HASHED = hash_password(PASSWORD, 4)
 NewClient = Callable[..., Awaitable[AsyncClient]]
 NewUserFixture = Callable[..., Awaitable[UserData]]
 
@@ -71,7 +72,7 @@ async def new_user(database: Database) -> NewUserFixture:
     """Make a user whose password is PASSWORD."""
 
     async def make(username: str, **values: Any) -> UserData:
-        new = NewUser(username=username, email=f"{username}@example.com", hashed_password=hash_password(PASSWORD, 4))
+        new = NewUser(username=username, email=f"{username}@example.com", hashed_password=HASHED)
         async with database.session(commit=True) as session:
             row = await UserManager().add(session, new.model_copy(update=values))
             await session.refresh(row)

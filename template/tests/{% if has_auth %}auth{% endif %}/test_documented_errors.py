@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
+from src.auth.config import get_auth_settings
 from src.auth.limits import RateLimits
 from src.auth.schemes import UserData
 from src.auth.state import AuthState
@@ -55,7 +56,7 @@ class Scene:
 @pytest.fixture
 async def scene(app: FastAPI, new_client: NewClient, new_user: NewUserFixture, ann: UserData) -> Scene:
     await new_user("root1", is_superuser=True)
-    app.state.auth.settings.LOGIN_PAGE = ""
+    app.state.auth.settings.LOGIN_PAGE = get_auth_settings().LOGIN_PAGE = ""
     anonymous, ann_client, superuser = [await new_client(name) for name in (None, "ann", "root1")]
     return Scene(app, anonymous, ann_client, superuser, ann, new_user)
 

@@ -3,17 +3,14 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import anyio.to_thread
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from redis.asyncio import Redis
-from sqlalchemy import event
 
 from src.auth.schemes import UserData
-from src.database.session import Database
 
 Asked = Callable[[], Awaitable[list[str]]]
 
@@ -41,18 +38,6 @@ async def asked(app: FastAPI) -> AsyncIterator[Asked]:
         task = asyncio.create_task(listen())
         yield since
         task.cancel()
-
-
-@pytest.fixture
-def statements(database: Database) -> list[str]:
-    """What PostgreSQL is asked."""
-    seen: list[str] = []
-
-    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    return seen
 
 
 async def test_a_signed_in_get_is_one_hmget_and_nothing_else(
