@@ -12,9 +12,10 @@ from src.auth.config import get_auth_settings
 from src.auth.limits import RateLimits
 from src.auth.schemes import UserData
 from src.auth.state import AuthState
-from tests.auth.documented import DOCUMENTED, Operation
+from tests.auth.documented import Operation, documented
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture
 
+DOCUMENTED = documented()
 NOBODY = "0198c0de-0000-7000-8000-000000000000"
 NEW = "four other words nobody guesses"
 BODIES: dict[Operation, dict[str, Any]] = {
