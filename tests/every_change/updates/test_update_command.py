@@ -2,16 +2,18 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
 import yaml
 
 from tests.conftest import Run
-from tests.support.history import NEXT, History, commit_all, git
+from tests.support.history import History, commit_all, git
 from tests.support.patience import PATIENCE
 from tests.support.updating import OLDEST, copy, point_to, release_much, rename_application, update
 
@@ -147,30 +149,84 @@ def test_ctrl_c_at_a_question_changes_nothing(terminal: Terminal, project: Path)
     assert not git(project, "status", "--porcelain")
 
 
+class Runner:
+    """Runs the jobs of a workflow as GitHub does, each in a folder of its own; they share artifacts and nothing else."""
+
+    def __init__(self, folder: Path, origin: Path, environment: dict[str, str]) -> None:
+        self._folder, self._origin, self._environment = folder, origin, environment
+
+    def run(self, name: str, job: dict[str, Any]) -> str:
+        """Return what the job's steps wrote as their outputs."""
+        work, temporary = self._folder / name / "work", self._folder / name / "temporary"
+        work.mkdir(parents=True)
+        temporary.mkdir()
+        outputs = temporary / "outputs"
+        outputs.touch()
+        variables = {"RUNNER_TEMP": str(temporary), "GITHUB_OUTPUT": str(outputs)}
+        for step in job["steps"]:
+            kind = step.get("uses", "").partition("@")[0]
+            if kind == "actions/checkout":
+                git(work, "clone", "--quiet", "--depth", "1", self._origin.as_uri(), ".")
+            elif kind == "actions/upload-artifact":
+                self._share(step["with"], temporary)
+            elif kind == "actions/download-artifact":
+                shutil.copytree(self._folder / "artifacts" / step["with"]["name"], temporary, dirs_exist_ok=True)
+            elif "run" in step:
+                environment = {**self._environment, **variables}
+                subprocess.run(["bash", "-e", "-c", step["run"]], cwd=work, env=environment, check=True)
+        return outputs.read_text()
+
+    def _share(self, options: dict[str, str], temporary: Path) -> None:
+        artifact = self._folder / "artifacts" / options["name"]
+        artifact.mkdir(parents=True)
+        for path in options["path"].split("\n"):
+            if path:
+                shutil.copy(path.replace("${{ runner.temp }}", str(temporary)), artifact)
+
+
+@pytest.fixture
+def workflow(project: Path) -> dict[str, Any]:
+    text = (project / ".github" / "workflows" / "update.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
 def test_the_weekly_job_pushes_a_branch_for_a_pull_request(
-    project: Path, tmp_path: Path, shared_environment: dict[str, str]
+    project: Path, workflow: dict[str, Any], tmp_path: Path, shared_environment: dict[str, str]
 ) -> None:
     """Its steps, run here; what GitHub's own client is told is written down."""
-    git(tmp_path, "init", "--quiet", "--bare", "origin")
-    git(project, "remote", "add", "origin", str(tmp_path / "origin"))
+    origin = tmp_path / "origin"
+    git(tmp_path, "clone", "--quiet", "--bare", str(project), str(origin))
     client = tmp_path / "bin" / "gh"
     client.parent.mkdir()
     client.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\n[ "$2" != edit ]\n')
     client.chmod(0o755)
-    workflow = yaml.safe_load((project / ".github" / "workflows" / "update.yml").read_text(encoding="utf-8"))
-    job = workflow["jobs"]["update"]
     environment = {
         **shared_environment,
-        **job["env"],
-        "RUNNER_TEMP": str(tmp_path),
+        **workflow["env"],
+        "GITHUB_SHA": git(project, "rev-parse", "HEAD").strip(),
         "PATH": f"{client.parent}{os.pathsep}{shared_environment['PATH']}",
     }
-    for step in [each for each in job["steps"] if "run" in each]:
-        subprocess.run(["bash", "-e", "-c", step["run"]], cwd=project, env=environment, check=True)
-    changed = git(tmp_path / "origin", "show", "--name-only", "--format=%s", "template-update")
+    runner = Runner(tmp_path / "jobs", origin, environment)
+    assert [runner.run(name, job) for name, job in workflow["jobs"].items()] == ["", "changed=true\n", ""]
+    changed = git(origin, "show", "--name-only", "--format=%s", "template-update")
     assert changed.startswith("chore: update from the template")
     assert ".env.example" in changed
     told = (tmp_path / "told").read_text()
     assert re.search(r"^pr create --head template-update .*--body-file", told, re.MULTILINE)
-    assert "set `REGION`" in (tmp_path / "said.txt").read_text()
-    assert NEXT not in (project / ".copier-answers.yml").read_text()
+    assert "set `REGION`" in (tmp_path / "jobs" / "artifacts" / "update" / "said.txt").read_text()
+
+
+def test_the_weekly_job_gives_the_code_of_the_template_no_token(workflow: dict[str, Any]) -> None:
+    """The job that runs it has no permission and no secret; the one that may write runs nothing of the project."""
+    jobs = workflow["jobs"]
+    assert workflow["permissions"] == jobs["update"]["permissions"] == {}
+    assert jobs["read"]["permissions"] == {"contents": "read"}
+    assert not re.search(r"secrets\.|token", str(jobs["update"]))
+    assert all(step["with"]["persist-credentials"] is False for step in _steps(jobs, "actions/checkout"))
+    for command in ("make", "uv", "python"):
+        assert not re.search(rf"\b{command}\b", str([jobs["read"]["steps"], jobs["pull-request"]["steps"]]))
+
+
+def _steps(jobs: dict[str, Any], action: str) -> list[dict[str, Any]]:
+    return [step for job in jobs.values() for step in job["steps"] if step.get("uses", "").startswith(f"{action}@")]
