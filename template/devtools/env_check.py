@@ -49,6 +49,11 @@ def findings(values: dict[str, str], examples: dict[str, str]) -> Iterator[str]:
         yield f"Still the example: {', '.join(left)}; put a value of your own"
 
 
+def is_exposed(path: Path) -> bool:
+    """Say whether anyone but the owner of a file may read or change it."""
+    return path.is_file() and bool(path.stat().st_mode & 0o077)
+
+
 def main() -> int:
     path = env_file()
     if not path.exists():
@@ -56,6 +61,8 @@ def main() -> int:
     check_env_file(path)
     values, examples = read(path), read(EXAMPLE)
     found = list(findings(values, examples))
+    if is_exposed(path):
+        found.append(f"Other users of this machine can read or change it: chmod 600 {path}")
     say("\n".join(found) or f"{path}: nothing is missing, unknown or left at an example.")
     known = {name for settings in find_settings() for name in settings.model_fields}
     say(f"At their defaults: {', '.join(sorted(known - values.keys())) or 'none'}")

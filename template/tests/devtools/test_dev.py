@@ -1,11 +1,13 @@
-"""What `make dev` refuses, each with one sentence that names the remedy."""
+"""What `make dev` refuses, each with one sentence that names the remedy, and how it protects the secrets."""
 
+import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
-from devtools.dev import refuse_what_is_not_development
+from devtools.dev import protect_env_file, refuse_what_is_not_development
 from devtools.process import Failure, free_port
 from src.config import get_settings
 
@@ -61,3 +63,22 @@ def test_a_host_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOST", "no.such.host.invalid")
     with pytest.raises(Failure, match=r"cannot listen on no\.such\.host\.invalid.*HOST=127\.0\.0\.1"):
         refuse_what_is_not_development(get_settings())
+
+
+def test_the_secrets_are_for_their_owner_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copied file is often readable for everyone; said once, and what is no file stays as it is."""
+    path = tmp_path / ".env"
+    path.write_text("DB_PASSWORD=hunter2\n")
+    path.chmod(0o644)
+    monkeypatch.setenv("ENV_FILE", str(path))
+    protect_env_file()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "(0600)" in capsys.readouterr().out
+    before = Path(os.devnull).stat().st_mode
+    for other in (path, tmp_path / "nowhere", os.devnull):
+        monkeypatch.setenv("ENV_FILE", str(other))
+        protect_env_file()
+    assert capsys.readouterr().out == ""
+    assert Path(os.devnull).stat().st_mode == before

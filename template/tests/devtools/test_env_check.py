@@ -56,3 +56,15 @@ def test_without_a_file_it_says_how_to_begin(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("ENV_FILE", str(tmp_path / "nowhere"))
     with pytest.raises(Failure, match=r"cp \.env\.example"):
         env_check.main()
+
+
+def test_a_file_that_others_can_read_is_named(tmp_path: Path) -> None:
+    """It holds passwords; the exit code says so, too."""
+    path = tmp_path / "copied"
+    path.write_text(GOOD)
+    path.chmod(0o640)
+    done = run(path)
+    assert done.returncode == 1
+    assert f"chmod 600 {path}" in done.stdout
+    path.chmod(0o600)
+    assert "chmod" not in run(path).stdout
