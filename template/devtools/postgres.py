@@ -88,8 +88,8 @@ class PostgreSQL(Server):
     variable = "DATABASE_URL"
     stop_signal = signal.SIGINT  # "fast": it does not wait until its clients have gone
 
-    def __init__(self, folder: Path, *, wanted_port: int | None = None) -> None:
-        super().__init__(folder, wanted_port=wanted_port)
+    def __init__(self, folder: Path, *, wanted_port: int | None = None, keep: bool = True) -> None:
+        super().__init__(folder, wanted_port=wanted_port, keep=keep)
         self.binaries = _binaries()
         self.data = folder / f"postgres-{_major_version(self.binaries)}"
 

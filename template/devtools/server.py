@@ -16,8 +16,9 @@ class Server(ABC):
     variable: ClassVar[str]  # the setting that leads to it
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
-    def __init__(self, folder: Path, *, wanted_port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, wanted_port: int | None = None, keep: bool = True) -> None:
         self.folder = folder
+        self.keep = keep  # what was written outlives a crash; a test's server needs none of that
         self.log = folder / f"{self.name.lower()}.log"
         self.wanted_port = wanted_port
         self.port = 0

@@ -1,6 +1,7 @@
 """What the running service does when something behind it, or in front of it, breaks."""
 
 import asyncio
+import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -84,9 +85,10 @@ def redis_read_only(backends: Backends) -> Iterator[None]:
 
 @contextmanager
 def redis_cannot_save(backends: Backends) -> Iterator[None]:
-    """Redis refuses writes because its disk is full, or something like it."""
+    """Redis refuses writes because its disk is full, or something like it, as one that takes snapshots does."""
     file = backends.project / "backends" / "redis" / "dump.rdb"
     with backends.redis_client() as client:
+        client.config_set("save", "60 1")
         while client.info("persistence")["rdb_bgsave_in_progress"]:
             pass
         file.unlink(missing_ok=True)
@@ -97,6 +99,7 @@ def redis_cannot_save(backends: Backends) -> Iterator[None]:
         finally:
             file.rmdir()
             save_until(client, "ok")
+            client.config_set("save", "")
 
 
 def save_until(client: "redis.Redis[str]", status: str) -> None:
@@ -221,7 +224,7 @@ async def test_an_emptied_redis_asks_everybody_to_sign_in(signed_in: Client, bac
             redis.script_flush()
     else:
         backends.redis.kill()
-        (backends.project / "backends" / "redis" / "dump.rdb").unlink(missing_ok=True)
+        shutil.rmtree(backends.project / "backends" / "redis")
         backends.redis.start()
     assert (await signed_in.profile()).status_code == 401
     assert (await signed_in.get("/auth/sessions")).status_code == 401
