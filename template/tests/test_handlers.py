@@ -37,6 +37,13 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(client: AsyncClien
     assert answer.json() == {"detail": messages.BY_STATUS[405]}
 
 
+async def test_a_trace_is_not_answered(client: AsyncClient) -> None:
+    """It would repeat the headers of the request, the cookies with them."""
+    answer = await client.request("TRACE", "/health", headers={"X-Secret": "hunter2"})
+    assert answer.status_code == 405
+    assert "hunter2" not in answer.text
+
+
 @pytest.mark.usefixtures("echo")
 async def test_an_invalid_field_is_named_and_not_repeated(client: AsyncClient) -> None:
     """What was sent may be a password."""
