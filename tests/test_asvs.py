@@ -51,7 +51,7 @@ def test_every_requirement_has_a_row() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_row_is_proven_or_explained(row: Row, tests: set[str]) -> None:
-    """What is met names tests, and they exist; what is not has a reason."""
+    """A requirement that is met names existing tests, any other a reason."""
     assert row.status in {"met", "not met", "not applicable"}
     assert row.text.startswith("Verify that")
     named = TEST.findall(row.proof)

@@ -76,7 +76,7 @@ async def test_a_crash_brings_no_session_back(
 
 
 async def test_a_crash_signs_nobody_out(signed_in: Client, backends: Backends) -> None:
-    """The last write before it is there: whoever just signed in, or got new tokens, stays signed in."""
+    """The last write before it survives: a new session, and new tokens, stay valid."""
     assert (await signed_in.refresh()).status_code == 204
     crash_redis(backends)
     assert (await signed_in.profile()).status_code == 200

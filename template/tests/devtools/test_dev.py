@@ -68,7 +68,7 @@ def test_a_host_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_secrets_are_for_their_owner_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A copied file is often readable for everyone; said once, and what is no file stays as it is."""
+    """A copied file is often readable for everyone. It is reported once; `/dev/null` keeps its mode."""
     path = tmp_path / ".env"
     path.write_text("DB_PASSWORD=hunter2\n")
     path.chmod(0o644)

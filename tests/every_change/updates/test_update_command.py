@@ -150,7 +150,7 @@ def test_ctrl_c_at_a_question_changes_nothing(terminal: Terminal, project: Path)
 
 
 class Runner:
-    """Runs the jobs of a workflow as GitHub does, each in a folder of its own; they share artifacts and nothing else."""
+    """Runs the jobs of a workflow as GitHub does, each in its own folder; they share only artifacts."""
 
     def __init__(self, folder: Path, origin: Path, environment: dict[str, str]) -> None:
         self._folder, self._origin, self._environment = folder, origin, environment
