@@ -14,7 +14,6 @@ from queue import Empty, Queue
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import httpx
 import psutil
 
 from tests.support.patience import PATIENCE
@@ -130,15 +129,3 @@ def fetch(port: int, path: str) -> tuple[int, str]:
             if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-def wait_for_task(url: str) -> str:
-    """Start a task and return the state in which it ends."""
-    deadline = time.monotonic() + PATIENCE
-    answer = httpx.post(f"{url}/remove-expired", timeout=PATIENCE)
-    assert answer.status_code == 202
-    while time.monotonic() < deadline:
-        state: str = httpx.get(f"{url}/{answer.json()['id']}", timeout=PATIENCE).json()["state"]
-        if state not in {"PENDING", "STARTED"}:
-            return state
-    raise AssertionError("no worker did the task")

@@ -17,9 +17,9 @@ from tests.support.service import (
     free_port,
     processes_below,
     running,
-    wait_for_task,
     wait_until_gone,
 )
+from tests.support.tasks import wait_for_task
 
 # Ctrl-C at the worst moment: the process that has the word in its command is there, and its starter does not know it.
 INTERRUPTED = """

@@ -15,7 +15,8 @@ from tests.support.live import LiveService
 from tests.support.patience import PATIENCE
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.redis_nodes import Cluster, Watched, started
-from tests.support.service import Service, free_port, wait_for_task
+from tests.support.service import free_port
+from tests.support.tasks import wait_for_task, worker
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +78,6 @@ def stopped(broker: Broker) -> Iterator[None]:
 def frozen(broker: Broker) -> Iterator[None]:
     with broker.frozen():
         yield
-
-
-@contextmanager
-def worker(backends: Backends, settings: dict[str, str]) -> Iterator[Service]:
-    command = ["celery", "-A", "src.tasks.app", "worker", "--concurrency", "1"]
-    service = Service(command, backends.project, {**backends.environment, **settings})
-    try:
-        yield service
-    finally:
-        service.kill()
-        service.process.wait()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.rendering import ROOT
+from tests.support.rendering import ROOT
 
 # Requirements of levels 1 and 2 by chapter, counted in the standard's own list of version 5.0.0:
 # 5.0/docs_en/OWASP_Application_Security_Verification_Standard_5.0.0_en.csv

@@ -1,99 +1,25 @@
-"""What Redis keeps over a crash, and what becomes of data that it kept in another way."""
+"""A volume of Redis that was written before there was an append-only file keeps its sessions and its tasks."""
 
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 
-from tests.backends import PATIENCE, Backends, running_backends
-from tests.clients import PASSWORD, Client
-from tests.live import LiveService, NewClient
-from tests.packages import find_or_install
-from tests.redis_nodes import Node, find_binary
-from tests.service import free_port
-from tests.test_tasks import worker
+from tests.support.backends import Backends, running_backends
+from tests.support.live import LiveService, NewClient
+from tests.support.packages import find_or_install
+from tests.support.patience import PATIENCE
+from tests.support.redis_nodes import Node, find_binary
+from tests.support.service import free_port
+from tests.support.tasks import worker
 
-OTHER_PASSWORD = "four other words, no better"
 OLD_COMMAND = ["--save", "60", "1"]  # that of docker-compose.yaml before it had an append-only file
-End = Callable[[Client], Awaitable[httpx.Response]]
-
-
-async def log_out(client: Client) -> httpx.Response:
-    return await client.post("/auth/logout")
-
-
-async def log_out_everywhere(client: Client) -> httpx.Response:
-    return await client.post("/auth/logout-all")
-
-
-async def change_password(client: Client) -> httpx.Response:
-    return await client.post("/auth/change-password", current_password=PASSWORD, new_password=OTHER_PASSWORD)
-
-
-async def assert_is_out(client: Client) -> None:
-    """Neither of its tokens is good for anything."""
-    assert (await client.profile()).status_code == 401
-    assert (await client.refresh()).status_code == 401
-
-
-def save_snapshot(backends: Backends) -> None:
-    with backends.redis_client() as client:
-        client.save()
-
-
-def crash_redis(backends: Backends) -> None:
-    backends.redis.kill()
-    backends.redis.start()
-
-
-def make_data_of_before(backends: Backends) -> None:
-    """Leave the folder of Redis as `make dev` left it before it had an append-only file."""
-    with backends.redis_client() as client:
-        client.config_set("appendonly", "no")
-    save_snapshot(backends)
-    backends.redis.stop()
-    shutil.rmtree(backends.project / "backends" / "redis" / "appendonlydir")
-
-
-@pytest.mark.parametrize("end", [log_out, log_out_everywhere, change_password])
-async def test_a_crash_brings_no_session_back(
-    signed_in: Client, service: LiveService, new_client: NewClient, backends: Backends, end: End
-) -> None:
-    """Redis is killed at once after a session was ended, and a snapshot on its disk still has that session."""
-    old = await new_client(service, cookies=signed_in.cookies)
-    save_snapshot(backends)
-    assert (await end(signed_in)).is_success
-    crash_redis(backends)
-    await assert_is_out(old)
-    assert (await signed_in.profile()).status_code == (200 if end is change_password else 401)
-
-
-async def test_a_crash_signs_nobody_out(signed_in: Client, backends: Backends) -> None:
-    """The last write before it survives: a new session, and new tokens, stay valid."""
-    assert (await signed_in.refresh()).status_code == 204
-    crash_redis(backends)
-    assert (await signed_in.profile()).status_code == 200
-    assert (await signed_in.refresh()).status_code == 204
-
-
-async def test_a_folder_of_before_keeps_its_data(
-    signed_in: Client, service: LiveService, new_client: NewClient, backends: Backends
-) -> None:
-    """`make dev` meets a snapshot without an append-only file: its sessions live, and ended ones stay ended from then on."""
-    make_data_of_before(backends)
-    backends.redis.start()
-    assert (await signed_in.profile()).status_code == 200
-    old = await new_client(service, cookies=signed_in.cookies)
-    assert (await log_out(signed_in)).status_code == 204
-    crash_redis(backends)
-    await assert_is_out(old)
 
 
 class Container(Node):
@@ -155,7 +81,7 @@ def follow_the_docs(backends: Backends, container: Container, folder: Path) -> s
     found = re.search(r"^docker compose exec redis (sh -c '[^']*CONFIG SET appendonly yes[^']*')$", text, re.MULTILINE)
     assert found
     program = folder / "redis-cli"
-    program.write_text(f'#!/bin/sh\nexec {find_or_install("redis-cli", "redis-tools")} -p {container.port} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {find_or_install("redis-cli")} -p {container.port} "$@"\n')
     program.chmod(0o755)
     environment = {"PATH": f"{folder}:{os.environ['PATH']}", "REDISCLI_AUTH": backends.settings["REDIS_PASSWORD"]}
     done = subprocess.run(["sh", "-c", found[1]], env=environment, capture_output=True, text=True, check=True)

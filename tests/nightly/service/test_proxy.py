@@ -11,11 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from tests.backends import Backends
-from tests.live import LiveService
-from tests.packages import find_or_install
-from tests.redis_nodes import wait_until
-from tests.service import free_port
+from tests.support.backends import Backends
+from tests.support.live import LiveService
+from tests.support.packages import find_or_install
+from tests.support.redis_nodes import wait_until
+from tests.support.service import free_port
 
 NGINX = """
 daemon off;
@@ -44,7 +44,7 @@ def proxy(service: LiveService, backends: Backends, tmp_path: Path) -> Iterator[
     )
     (tmp_path / "site").write_text(site)
     (tmp_path / "nginx.conf").write_text(NGINX.format(folder=tmp_path))
-    command = [find_or_install("nginx", "nginx-light"), "-c", str(tmp_path / "nginx.conf")]
+    command = [find_or_install("nginx"), "-c", str(tmp_path / "nginx.conf")]
     subprocess.run([*command, "-t"], capture_output=True, check=True)
     process = psutil.Popen(command, stderr=subprocess.DEVNULL)
     try:
