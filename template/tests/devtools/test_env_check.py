@@ -1,5 +1,6 @@
 """`make env-check` names what is wrong with .env, and shows no value."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,33 +39,44 @@ def test_no_value_is_shown(tmp_path: Path) -> None:
     assert "hunter2" not in said(tmp_path, "DB_PASWORD=hunter2\nDB_HOST=hunter2\n")
 
 
-def test_the_example_itself_is_unfinished(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`cp .env.example .env` is a beginning, and the exit code says so."""
-    path = tmp_path / "copied"
-    path.write_text(env_check.EXAMPLE.read_text())
+Check = Callable[[], tuple[int, str]]
+
+
+@pytest.fixture
+def env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / ".env"
     monkeypatch.setenv("ENV_FILE", str(path))
-    assert env_check.main() == 1
-    said = capsys.readouterr().out
+    return path
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Check:
+    """Run the command; return its exit code and what it says."""
+    return lambda: (env_check.main(), capsys.readouterr().out)
+
+
+def test_the_example_itself_is_unfinished(env_file: Path, check: Check) -> None:
+    """`cp .env.example .env` is a beginning, and the exit code says so."""
+    env_file.write_text(env_check.EXAMPLE.read_text())
+    code, said = check()
+    assert code == 1
     assert "Still the example: " in said
     assert "Unknown" not in said
 
 
-def test_without_a_file_it_says_how_to_begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_file_it_says_how_to_begin(env_file: Path) -> None:
     """The example is there to be copied."""
-    monkeypatch.setenv("ENV_FILE", str(tmp_path / "nowhere"))
+    assert not env_file.exists()
     with pytest.raises(Failure, match=r"cp \.env\.example"):
         env_check.main()
 
 
-def test_a_file_that_others_can_read_is_named(tmp_path: Path) -> None:
+def test_a_file_that_others_can_read_is_named(env_file: Path, check: Check) -> None:
     """It holds passwords; the exit code says so, too."""
-    path = tmp_path / "copied"
-    path.write_text(GOOD)
-    path.chmod(0o640)
-    done = run(path)
-    assert done.returncode == 1
-    assert f"chmod 600 {path}" in done.stdout
-    path.chmod(0o600)
-    assert "chmod" not in run(path).stdout
+    env_file.write_text(GOOD)
+    env_file.chmod(0o640)
+    code, said = check()
+    assert code == 1
+    assert f"chmod 600 {env_file}" in said
+    env_file.chmod(0o600)
+    assert "chmod" not in check()[1]

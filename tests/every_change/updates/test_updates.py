@@ -97,8 +97,8 @@ def test_a_switch_can_be_flipped_and_flipped_back(history: History, tmp_path: Pa
         answers |= flip
         assert_no_conflict(user.project)
         assert_added_to(user.project, copy(history, tmp_path / f"fresh-{number}", **answers), user.edited)
-        run_suite(run, user.project, "tests/notes", "tests/test_docs.py")
         commit_all(user.project, f"chore: flip {number}")
+    run_suite(run, user.project, "tests/notes", "tests/test_docs.py")
 
 
 def test_a_feature_with_tables_can_be_flipped_and_flipped_back(history: History, tmp_path: Path, run: Run) -> None:
