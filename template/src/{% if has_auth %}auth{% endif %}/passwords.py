@@ -38,6 +38,15 @@ def is_common(password: str) -> bool:
     return normalize("NFC", password).casefold() in _common()
 
 
+def is_made_of(password: str, *names: str) -> bool:
+    """Say whether a password is one of these names, give or take case, digits and punctuation."""
+    return any({password.casefold(), _letters(password)} & {name.casefold(), _letters(name)} - {""} for name in names)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text.casefold()))
+
+
 def _digest(password: str) -> bytes:
     return base64.b64encode(hmac.digest(KEY, normalize("NFC", password).encode(), "sha384"))
 

@@ -21,10 +21,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from src import about
 from src.auth import messages
+from src.auth.config import NAME as SLUG
 from src.auth.config import get_auth_settings
-from src.auth.passwords import MAX_LENGTH, is_common
+from src.auth.passwords import MAX_LENGTH, is_common, is_made_of
 
+# Each text has a raw `max_length`, which Pydantic looks at first: normalising 60 KB of accents takes seconds.
+NAME_LENGTH = 32
+EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3
+RAW_PASSWORD_LENGTH = 4 * MAX_LENGTH  # NFC composes four characters at most into one
 NAME = re.compile(r"[A-Za-z0-9._-]{3,32}", re.ASCII)
 # Names that people would take for the service itself, or that mean something in a path or a mail address.
 RESERVED_NAMES = frozenset(
@@ -108,9 +114,12 @@ def check_free_name(name: str) -> str:
 def check_email(address: str) -> str:
     """Return the address in lower case: two that differ in case reach one mailbox."""
     try:
-        return validate_email(refuse_surrogates(address), check_deliverability=False).normalized.lower()
+        normal = validate_email(address, check_deliverability=False).normalized.lower()
     except EmailNotValidError:
         raise _refuse("email_invalid", messages.EMAIL_INVALID) from None
+    if len(normal) > EMAIL_LENGTH:  # a letter in lower case may be two
+        raise _refuse("email_invalid", messages.EMAIL_INVALID)
+    return normal
 
 
 def check_password(password: SecretStr) -> SecretStr:
@@ -123,6 +132,8 @@ def check_password(password: SecretStr) -> SecretStr:
         raise _refuse("password_long", messages.PASSWORD_LONG.format(length=MAX_LENGTH))
     if is_common(text):
         raise _refuse("password_common", messages.PASSWORD_COMMON)
+    if is_made_of(text, about.TITLE, SLUG):
+        raise _refuse("password_is_name", messages.PASSWORD_IS_NAME)
     return password
 
 
@@ -134,10 +145,15 @@ def _secret(check: Callable[[SecretStr], SecretStr] | None = None) -> Any:
     return AfterValidator(check or encodable)
 
 
-Name = Annotated[str, AfterValidator(check_name)]
+Name = Annotated[str, Field(max_length=NAME_LENGTH), AfterValidator(check_name)]
 FreeName = Annotated[Name, AfterValidator(check_free_name)]
-Email = Annotated[str, AfterValidator(check_email), WithJsonSchema({"type": "string", "format": "email"})]
-NewPassword = Annotated[SecretStr, _secret(check_password)]
+Email = Annotated[
+    str,
+    Field(max_length=EMAIL_LENGTH),
+    AfterValidator(check_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": EMAIL_LENGTH}),
+]
+NewPassword = Annotated[SecretStr, Field(max_length=RAW_PASSWORD_LENGTH), _secret(check_password)]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=1024), _secret()]
 
 
@@ -155,8 +171,7 @@ class AccountScheme(Input):
     @field_validator("password")
     @classmethod
     def _refuse_own_name(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        own = {str(info.data.get(name, "")).casefold() for name in ("username", "email")}
-        if password.get_secret_value().casefold() in own:
+        if is_made_of(password.get_secret_value(), *(info.data.get(name, "") for name in ("username", "email"))):
             raise _refuse("password_is_name", messages.PASSWORD_IS_NAME)
         return password
 
@@ -166,7 +181,7 @@ class RegisterScheme(AccountScheme):
 
 
 class LoginScheme(Input):
-    username: Annotated[str, Field(min_length=1, max_length=254), AfterValidator(refuse_surrogates)]
+    username: Annotated[str, Field(min_length=1, max_length=EMAIL_LENGTH)]
     password: GivenPassword
 
 

@@ -21,6 +21,7 @@ from src.auth.handler import Claims
 from src.auth.limits import address_key
 from src.auth.managers import UserManager
 from src.auth.models import User
+from src.auth.passwords import is_made_of
 from src.auth.schemes import (
     ChangePasswordScheme,
     Client,
@@ -198,7 +199,7 @@ class AuthService:
         """
         row = await self.confirm_password(user, data.current_password.get_secret_value(), "current_password")
         new = data.new_password.get_secret_value()
-        if new.casefold() in (row.username.casefold(), row.email.casefold()):
+        if is_made_of(new, row.username, row.email):
             raise WrongPasswordException(errors=[FieldError(field="new_password", message=messages.PASSWORD_IS_NAME)])
         row.hashed_password = await self.auth.passwords.hash(new)
         async with self.database.session(commit=True) as session:

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from src.auth.schemes import Email, FreeName, Input, UserData
+from src.auth.schemes import EMAIL_LENGTH, NAME_LENGTH, Email, FreeName, Input, UserData
 
 
 class UserChanges(Input):
@@ -31,8 +31,8 @@ class VerifiedUser(BaseModel):
 class UserFilter(Input):
     """Exact matches; what is not given filters nothing."""
 
-    username: str = Field(default="", max_length=32)
-    email: str = Field(default="", max_length=254)
+    username: str = Field(default="", max_length=NAME_LENGTH)
+    email: str = Field(default="", max_length=EMAIL_LENGTH)
     is_active: bool = True
     is_superuser: bool = False
     is_verified: bool = False

@@ -9,7 +9,7 @@ from src.auth.dependencies import CurrentUser, Visitor, VisitorDepends
 from src.auth.exceptions import SessionNotFoundException
 from src.auth.handler import signed_in_cookies, signed_out_cookies
 from src.auth.redirects import below_root, redirect
-from src.auth.router import add_cookies
+from src.auth.router import SessionId, add_cookies
 from src.auth.routing import PrefixRouter
 from src.auth.schemes import ChangePasswordScheme, UserData
 from src.auth.services import AuthService, AuthServiceDepends
@@ -74,7 +74,7 @@ async def change_password(
 
 @router.post("/sessions/{session_id}")
 async def end_session(
-    session_id: str, request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends
+    session_id: SessionId, request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends
 ) -> Response:
     """Sign a device out; one that is gone already is what was wanted."""
     with suppress(SessionNotFoundException):

@@ -7,10 +7,11 @@ import bcrypt
 import pytest
 from httpx import AsyncClient
 
+from devtools.process import ROOT
 from src.auth.config import get_auth_settings
 from src.auth.exceptions import TooManyPasswordsException
 from src.auth.managers import UserManager
-from src.auth.passwords import MARK, PasswordHasher, hash_password, verify_password
+from src.auth.passwords import MARK, PasswordHasher, _common, hash_password, verify_password
 from src.auth.schemes import PasswordUser, UserData
 from src.auth.state import AuthState
 from src.database.session import Database
@@ -144,3 +145,8 @@ async def test_hashing_leaves_the_event_loop_alone(hasher: PasswordHasher, monke
     await asyncio.sleep(0)
     asked.set()
     assert (await hashing).startswith(MARK)
+
+
+def test_the_docs_say_how_many_passwords_are_common() -> None:
+    """A number that grows with the list."""
+    assert f" {len(_common())} " in (ROOT / "docs" / "sign-in.md").read_text(encoding="utf-8")
