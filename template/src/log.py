@@ -55,6 +55,13 @@ def escape(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def _escape_json(line: str) -> str:
+    """Do the same inside JSON, where some characters end a line that need no escape."""
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+
 def _fields(record: "Record") -> dict[str, Any]:
     return {name: value for name, value in record["extra"].items() if name not in _INTERNAL}
 
@@ -93,12 +100,12 @@ def format_json(record: "Record") -> str:
     }
     if record["exception"]:
         line["exception"] = _traceback(record)
-    record["extra"]["_line"] = _encode(line | _fields(record))
+    record["extra"]["_line"] = _escape_json(_encode(line | _fields(record)))
     return JSON
 
 
 def _add_request_id(record: "Record") -> None:
-    record["extra"]["_request_id"] = correlation_id.get() or "-"
+    record["extra"]["_request_id"] = escape(correlation_id.get() or "-")
 
 
 def _add_file(settings: Settings, options: dict[str, Any]) -> None:

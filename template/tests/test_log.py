@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asgi_correlation_id import correlation_id
 from loguru import logger
 
 from src.config import InvalidSettingsError, get_settings
@@ -161,3 +162,24 @@ def test_fields_of_any_name_are_shown(log_file: Path) -> None:
     setup_logging(get_settings())
     logger.info("message", line=7, request_id="of another service")
     assert "message line=7 request_id=of another service" in log_file.read_text(encoding="utf-8")
+
+
+def test_a_json_line_is_one_line_for_every_reader(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some split at characters that JSON leaves as they are; what can be printed stays readable."""
+    monkeypatch.setenv("SERIALIZE", "true")
+    setup_logging(get_settings())
+    logger.info("имя", field="y\u2028\x85\xa0\x7f\U000e0001z")
+    text = log_file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) == 1
+    assert "имя" in text
+    assert text.strip().isprintable()
+    assert json.loads(text)["field"] == "y\u2028\x85\xa0\x7f\U000e0001z"
+
+
+def test_the_request_id_is_escaped_too(log_file: Path) -> None:
+    """Whoever set it."""
+    setup_logging(get_settings())
+    token = correlation_id.set("a\x85b\nc")
+    logger.info("message")
+    correlation_id.reset(token)
+    assert "| a\\x85b\\nc |" in log_file.read_text(encoding="utf-8")
