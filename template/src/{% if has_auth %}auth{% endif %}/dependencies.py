@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from starlette.requests import HTTPConnection, cookie_parser
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from src.auth.exceptions import (
@@ -17,7 +17,7 @@ from src.auth.exceptions import (
     NotAuthenticatedException,
     NotSuperuserException,
 )
-from src.auth.handler import Claims
+from src.auth.handler import Claims, read_cookie
 from src.auth.managers import UserManager, parse_session, parse_snapshot
 from src.auth.reader import Reading
 from src.auth.schemes import UserData
@@ -46,9 +46,8 @@ class Visitor:
             self._read_cookies(cookies)
 
     def _read_cookies(self, text: str) -> None:
-        cookies, settings = cookie_parser(text), self._auth.settings
-        self.access = cookies.get(settings.access_cookie, "")
-        self.refresh = cookies.get(settings.refresh_cookie, "")
+        self.access = read_cookie(text, self._auth.settings.access_cookie)
+        self.refresh = read_cookie(text, self._auth.settings.refresh_cookie)
         if self.access:
             try:
                 self.claims = self._auth.tokens.verify(self.access, "access")

@@ -49,6 +49,13 @@ class CrossSiteRequestException(ApiError):
     detail = messages.CROSS_SITE
 
 
+class NotNavigationException(ApiError):
+    """An image or a script asks for what only a browser that goes to a page may have."""
+
+    status_code = HTTPStatus.FORBIDDEN
+    detail = messages.NOT_NAVIGATION
+
+
 class NotSuperuserException(ApiError):
     status_code = HTTPStatus.FORBIDDEN
     detail = messages.NOT_SUPERUSER

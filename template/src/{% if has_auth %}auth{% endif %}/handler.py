@@ -126,6 +126,16 @@ def _is_user_id(text: str) -> bool:
         return False
 
 
+def read_cookie(header: str, name: str) -> str:
+    """Return the value of a cookie, or "" if it is missing or comes twice with different values.
+
+    Only spaces and tabs are stripped: `str.strip` makes `access_token` of `\\xa0access_token`, which another site may set.
+    """
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    values = {value.strip(" \t") for key, _, value in pairs if key.strip(" \t") == name}
+    return values.pop() if len(values) == 1 else ""
+
+
 def signed_in_cookies(settings: AuthSettings, tokens: Tokens) -> list[str]:
     """Write `Set-Cookie` headers; the access token's cookie outlives it, or a browser could not ask for another."""
     age = max(tokens.expires - int(time.time()), 0)

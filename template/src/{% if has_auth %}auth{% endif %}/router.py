@@ -10,6 +10,7 @@ from src.auth.config import get_auth_settings
 from src.auth.dependencies import CurrentUser, VisitorDepends, refuse_signed_in
 from src.auth.exceptions import (
     AlreadySignedInException,
+    NotNavigationException,
     SessionEndedException,
     SessionNotFoundException,
     TooManyPasswordsException,
@@ -48,7 +49,8 @@ def _sign_out(response: Response) -> None:
     add_cookies(response, signed_out_cookies(get_auth_settings()))
 
 
-def _comes_from_form(request: Request) -> bool:
+def _is_navigation(request: Request) -> bool:
+    """Tell a browser that goes to a page, or sends its form, from a script, an image or another client."""
     mode = request.headers.get("sec-fetch-mode")
     return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
 
@@ -96,7 +98,7 @@ async def login(
     response_class=Response,
     responses={
         **ok_response_docs("", HTTPStatus.SEE_OTHER, None),
-        **error_response_docs(SessionEndedException, TooManyRequestsException),
+        **error_response_docs(SessionEndedException, NotNavigationException, TooManyRequestsException),
     },
     # Read from the request itself: nothing that stands there is an error, what is no path of ours becomes `/`.
     openapi_extra={"parameters": [{"name": "redirect_url", "in": "query", "schema": {"type": "string"}}]},
@@ -104,7 +106,9 @@ async def login(
 async def refresh_and_return(
     request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
 ) -> Response:
-    """Give a browser new cookies and send it back to where it was, or to sign in."""
+    """Give a browser new cookies and send it back to where it was, or to sign in; only where it navigates."""
+    if not _is_navigation(request):
+        raise NotNavigationException
     settings = get_auth_settings()
     redirect_url = request.query_params.get("redirect_url")
     back = safe_redirect(redirect_url) if redirect_url else below_root(request.scope, settings.HOME_PAGE)
@@ -144,7 +148,7 @@ async def logout(request: Request, service: AuthServiceDepends, visitor: Visitor
     await service.logout(*visitor.presented())
     login_page = get_auth_settings().LOGIN_PAGE
     response = Response(status_code=HTTPStatus.NO_CONTENT)
-    if login_page and _comes_from_form(request):
+    if login_page and _is_navigation(request):
         response = redirect(below_root(request.scope, login_page))
     _sign_out(response)
     return response

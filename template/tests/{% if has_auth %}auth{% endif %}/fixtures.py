@@ -20,6 +20,7 @@ from tests.auth.guard import restore_guard
 
 PASSWORD = "four words nobody guesses"
 HASHED = hash_password(PASSWORD, 4)
+NAVIGATION = {"Accept": "text/html"}
 NewClient = Callable[..., Awaitable[AsyncClient]]
 NewUserFixture = Callable[..., Awaitable[UserData]]
 

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from src.database.config import get_database_settings
 from src.main import create_app
 from src.redis_database.config import get_redis_settings
-from tests.auth.fixtures import login
+from tests.auth.fixtures import NAVIGATION, login
 from tests.auth.proxy import Proxy, proxy_to
 from tests.settings import forget_settings
 
@@ -55,7 +55,7 @@ async def postgres(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Proxy
 async def fail(client: AsyncClient, method: str = "GET", path: str = "/users/info") -> None:
     """Meet the 503 that keeps the cookies, and not after a wait without end."""
     async with asyncio.timeout(PATIENCE):
-        answer = await client.request(method, path)
+        answer = await client.request(method, path, headers=NAVIGATION)
     assert (answer.status_code, "retry-after" in answer.headers, "set-cookie" in answer.headers) == (503, True, False)
 
 
@@ -102,7 +102,7 @@ async def test_redis_that_was_emptied_asks_everybody_to_sign_in(new_client: Any)
     client = await new_client("ann")
     await client._transport.app.state.redis.flushdb()
     for method, path in REQUESTS:
-        assert (await client.request(method, path)).status_code < 500
+        assert (await client.request(method, path, headers=NAVIGATION)).status_code < 500
     assert (await login(client)).status_code == 200
 
 

@@ -85,7 +85,7 @@ async def test_a_refresh_gives_new_cookies(signed_in: AsyncClient) -> None:
 
 async def test_a_browser_is_sent_back_to_where_it_was(signed_in: AsyncClient) -> None:
     """303 to exactly that path and query."""
-    answer = await signed_in.get("/auth/refresh", params={"redirect_url": "/a/%D0%B1?c=1&d=%2F"})
+    answer = await signed_in.get("/auth/refresh", params={"redirect_url": "/a/%D0%B1?c=1&d=%2F"}, headers=PAGE)
     assert (answer.status_code, answer.headers["location"]) == (303, "/a/%D0%B1?c=1&d=%2F")
     assert len(answer.headers.get_list("set-cookie")) == 2
 
