@@ -109,7 +109,10 @@ class Settings(EnvSettings):
     CORS_ORIGINS: CommaSeparated = Field(
         [], description="origins of other sites that may call the API, comma-separated"
     )
+    HSTS_SUBDOMAINS: bool = Field(True, description="in prod tell browsers that all subdomains use HTTPS, too")
     MAX_BODY_SIZE: int = Field(1_048_576, ge=1, description="largest request body, bytes")
+    BODY_TIMEOUT: float = Field(20, gt=0, description="seconds to wait for more of a request body")
+    BODY_MIN_RATE: int = Field(1_024, ge=1, description="bytes per second of a body that takes longer than that")
     SHUTDOWN_TIMEOUT: int = Field(10, ge=0, description="seconds that running requests get when the service stops")
     # Yours below this line.
 

@@ -53,6 +53,18 @@ class HttpTooLargeException(ApiError):
     detail = messages.BY_STATUS[HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
 
 
+class HttpTimeoutException(ApiError):
+    """The body of the request came too slowly."""
+
+    status_code = HTTPStatus.REQUEST_TIMEOUT
+    detail = messages.BY_STATUS[HTTPStatus.REQUEST_TIMEOUT]
+
+
+class HttpUnsupportedTypeException(ApiError):
+    status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    detail = messages.BY_STATUS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+
+
 class HttpServiceUnavailableException(ApiError):
     """Something behind the service does not answer; clients may try again."""
 

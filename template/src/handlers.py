@@ -16,6 +16,7 @@ from src.exceptions import ApiError
 from src.schemes import ErrorResponse, FieldError
 
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+MAX_ERRORS = 20  # that a 422 names
 PARSE_ERROR = "There was an error parsing the body"  # what FastAPI says of a body that is no text, or too deep
 
 
@@ -60,8 +61,13 @@ async def answer_invalid_request(_: Request, error: RequestValidationError) -> J
             detail=messages.INVALID_JSON, errors=[FieldError(field="body", message=messages.INVALID_JSON)]
         )
     else:
-        errors = [FieldError(field=_field(problem["loc"]), message=sentence(problem)) for problem in problems]
-        body = ErrorResponse(detail=messages.INVALID_INPUT, errors=errors)
+        errors = [
+            FieldError(field=_field(problem["loc"]), message=sentence(problem)) for problem in problems[:MAX_ERRORS]
+        ]
+        detail = messages.INVALID_INPUT
+        if len(problems) > MAX_ERRORS:
+            detail = messages.MANY_INVALID.format(count=len(problems), shown=MAX_ERRORS)
+        body = ErrorResponse(detail=detail, errors=errors)
     return JSONResponse(body.model_dump(exclude_none=True), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 

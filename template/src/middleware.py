@@ -1,5 +1,6 @@
 """Pure ASGI layers that every request passes."""
 
+import re
 from collections.abc import Collection
 from http import HTTPStatus
 from time import perf_counter
@@ -17,18 +18,20 @@ from secure import (
     XFrameOptions,
 )
 from starlette._utils import get_route_path
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import messages
-from src.exceptions import ApiError, HttpTooLargeException
+from src.body import STARTED
+from src.exceptions import ApiError, HttpUnreadableException
 from src.handlers import error_response, unexpected_error_response
 
 QUIET_PATHS = frozenset({"/health", "/health/ready"})
 UNMATCHED = "unmatched"
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
-LONGEST_NUMBER = 18  # digits; a longer Content-Length is no size of anything
+MAX_HOST = 261  # characters of a name and a port
+HOST = re.compile(rb"([\w-]+(?:\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+REQUEST_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 class InvalidHostException(ApiError):
@@ -77,13 +80,17 @@ class ErrorMiddleware:
 
         async def note_start(message: Message) -> None:
             nonlocal started
-            started = True
+            started = scope[STARTED] = True
             await send(message)
 
         try:
             await self.app(scope, receive, note_start)
         except ApiError as error:
             response = error_response(error)
+        except ClientDisconnect:  # in the middle of its body: no one reads the answer
+            if started:
+                return
+            response = error_response(HttpUnreadableException())
         except Exception as error:
             if started:
                 raise  # it is too late to answer; the server ends the connection and logs why
@@ -105,39 +112,10 @@ def _log(error: Exception) -> None:
         logger.opt(exception=error).error("unexpected error")
 
 
-class BodyLimitMiddleware:
-    """Refuse a body of more than `limit` bytes, announced or not; in JSON, unlike FastAPI's `max_body_size`."""
+class HostMiddleware:
+    """Refuse requests without exactly one Host of the form host[:port], or for a foreign one (TRUSTED_HOSTS).
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            announced = Headers(scope=scope).get("content-length", "0")
-            if announced.isdecimal() and (len(announced) > LONGEST_NUMBER or int(announced) > self.limit):
-                raise HttpTooLargeException
-            receive = self._counted(receive)
-        await self.app(scope, receive, send)
-
-    def _counted(self, receive: Receive) -> Receive:
-        received = 0
-
-        async def count() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)  # FastAPI makes any other exception a 400
-            return message
-
-        return count
-
-
-class TrustedHostMiddleware:
-    """Refuse requests for foreign host names, in JSON like every other error; patterns as `*.example.com`.
-
-    Health is answered under any name: Kubernetes asks by address.
+    Patterns are written as `*.example.com`. Health is answered under any name: Kubernetes asks by address.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
@@ -146,25 +124,36 @@ class TrustedHostMiddleware:
         self.suffixes = tuple(host[1:].lower() for host in allowed_hosts if host.startswith("*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and scope["path"] not in QUIET_PATHS:
-            host = _host_name(Headers(scope=scope).get("host", ""))
-            if host not in self.exact and not (host and host.endswith(self.suffixes)):
+        if scope["type"] in ("http", "websocket"):
+            host = _find_host(scope)
+            if host is None or not (scope["path"] in QUIET_PATHS or self._is_trusted(host)):
                 raise InvalidHostException
         await self.app(scope, receive, send)
 
+    def _is_trusted(self, host: str) -> bool:
+        return host in self.exact or host.endswith(self.suffixes)
 
-def _host_name(host: str) -> str:
-    return (host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]).lower()
+
+def _find_host(scope: Scope) -> str | None:
+    """Return the name in the one Host header, or None if there is no such header, another one or no host in it."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 and len(hosts[0]) <= MAX_HOST else None
+    return found.group(1).decode().lower() if found else None
+
+
+def is_request_id(text: str) -> bool:
+    """Accept 32 hexadecimal digits or a UUID with hyphens; `UUID()` takes other digits and spaces, too."""
+    return REQUEST_ID.fullmatch(text) is not None
 
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-def _security_headers(policy: ContentSecurityPolicy, *, https: bool) -> RawHeaders:
+def _security_headers(policy: ContentSecurityPolicy, hsts: StrictTransportSecurity | None) -> RawHeaders:
     secure = Secure(
         csp=policy.base_uri("'none'").form_action("'self'").frame_ancestors("'none'"),
         coop=CrossOriginOpenerPolicy().same_origin(),
-        hsts=StrictTransportSecurity().max_age(31_536_000) if https else None,
+        hsts=hsts,
         referrer=ReferrerPolicy().same_origin(),
         xcto=XContentTypeOptions(),
         xfo=XFrameOptions().deny(),
@@ -172,11 +161,19 @@ def _security_headers(policy: ContentSecurityPolicy, *, https: bool) -> RawHeade
     return [(name.lower().encode(), value.encode()) for name, value in secure.headers.items()]
 
 
+def _hsts(*, subdomains: bool) -> StrictTransportSecurity:
+    hsts = StrictTransportSecurity().max_age(31_536_000)
+    return hsts.include_subdomains() if subdomains else hsts
+
+
+def _page_policy() -> ContentSecurityPolicy:
+    return ContentSecurityPolicy().default_src("'self'").object_src("'none'")
+
+
 def _docs_policy() -> ContentSecurityPolicy:
     cdn = "https://cdn.jsdelivr.net"
     return (
-        ContentSecurityPolicy()
-        .default_src("'self'")
+        _page_policy()
         .script_src("'self'", "'unsafe-inline'", cdn)
         .style_src("'self'", "'unsafe-inline'", cdn, "https://fonts.googleapis.com")
         .font_src("'self'", "https://fonts.gstatic.com")
@@ -191,12 +188,13 @@ class SecurityHeadersMiddleware:
     A header that the response has already stays as it is. The values come from the OWASP Secure Headers Project.
     """
 
-    def __init__(self, app: ASGIApp, *, docs_paths: Collection[str | None], https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, docs_paths: Collection[str | None], https: bool, hsts_subdomains: bool) -> None:
         self.app = app
         self.docs_paths = frozenset(docs_paths)
-        self.data = _security_headers(ContentSecurityPolicy().default_src("'none'"), https=https)
-        self.page = _security_headers(ContentSecurityPolicy().default_src("'self'"), https=https)
-        self.docs = _security_headers(_docs_policy(), https=https)
+        hsts = _hsts(subdomains=hsts_subdomains) if https else None
+        self.data = _security_headers(ContentSecurityPolicy().default_src("'none'"), hsts)
+        self.page = _security_headers(_page_policy(), hsts)
+        self.docs = _security_headers(_docs_policy(), hsts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -170,6 +170,6 @@ async def test_an_error_closes_a_websocket(app: FastAPI, is_accepted: bool) -> N
     async def receive() -> Message:
         return {"type": "websocket.connect"}
 
-    await app({"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}, receive, send)
+    await app({"type": "websocket", "path": "/ws", "headers": [(b"host", b"test")], "query_string": b""}, receive, send)
     assert sent[-1]["type"] == "websocket.close"
     assert sent[-1]["code"] == 1011

@@ -9,7 +9,9 @@ from fastapi.responses import HTMLResponse
 from httpx import ASGITransport, AsyncClient
 from starlette.types import Message, Scope
 
+from src import messages
 from src.main import create_app
+from src.middleware import is_request_id
 from tests.settings import forget_settings
 
 
@@ -57,10 +59,25 @@ async def test_a_request_id_of_a_proxy_is_kept(client: AsyncClient) -> None:
     assert answer.headers["X-Request-ID"] == number
 
 
-async def test_a_forged_request_id_is_replaced(client: AsyncClient) -> None:
-    """Only an id can be an id."""
-    answer = await client.get("/health", headers={"X-Request-ID": "evil text"})
-    assert answer.headers["X-Request-ID"] != "evil text"
+async def test_a_request_id_is_hexadecimal(client: AsyncClient) -> None:
+    """With the hyphens of a UUID or without."""
+    for number in (uuid4().hex, uuid4().hex.upper(), str(uuid4())):
+        assert (await client.get("/health", headers={"X-Request-ID": number})).headers["X-Request-ID"] == number
+
+
+DIGITS = "0123456789abcdef" * 2
+STRANGE = [
+    "evil text", f"{{{DIGITS}}}", f"urn:uuid:{DIGITS}", f"{DIGITS}\x85", f"{DIGITS}\xa0", f"\xa0{DIGITS}", DIGITS[:-1],
+    DIGITS + "0", "-".join(DIGITS), f"{DIGITS[:16]}--{DIGITS[16:]}", DIGITS[:-1] + "\xb2", f"{DIGITS[:30]}_1", "0x" + DIGITS[2:],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", STRANGE, ids=ascii)
+async def test_a_strange_request_id_is_replaced(client: AsyncClient, logs: list[str], number: str) -> None:
+    """Though Python's UUID takes most of these: the id stands in every line of the log."""
+    answer = await client.get("/nowhere", headers={"X-Request-ID": number.encode("latin-1")})
+    assert is_request_id(answer.headers["X-Request-ID"])
+    assert number not in "".join(logs)
 
 
 @pytest.mark.usefixtures("boom")
@@ -119,6 +136,7 @@ async def test_pages_may_load_their_own_files_only(app: FastAPI, client: AsyncCl
 
     policy = (await client.get("/page")).headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'self';")
+    assert "object-src 'none'" in policy
     assert "unsafe" not in policy
 
 
@@ -132,9 +150,15 @@ async def test_prod_asks_for_https_and_serves_no_documentation(monkeypatch: pyte
     """HSTS is sent, docs and openapi.json are not there."""
     monkeypatch.setenv("ENVIRONMENT", "prod")
     async with configured_client(create_app()) as client:
-        assert (await client.get("/health")).headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert (await client.get("/health")).headers[
+            "Strict-Transport-Security"
+        ] == "max-age=31536000; includeSubDomains"
         for path in ("/docs", "/redoc", "/openapi.json"):
             assert (await client.get(path)).is_client_error
+    monkeypatch.setenv("HSTS_SUBDOMAINS", "false")
+    forget_settings()
+    async with configured_client(create_app()) as client:
+        assert (await client.get("/health")).headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 HOSTS = [
@@ -145,7 +169,6 @@ HOSTS = [
     ("evil.com", 400),
     ("example.org", 400),
     ("evilexample.org", 400),
-    ("", 400),
 ]
 
 
@@ -156,6 +179,43 @@ async def test_foreign_hosts_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         for host, status in HOSTS:
             assert (await client.get("/docs", headers={"Host": host})).status_code == status, host
             assert (await client.get("/health", headers={"Host": host})).status_code == 200, host
+
+
+MALFORMED = [
+    b"", b" ", b"good.example:80@evil.example", b"evil.example/.good.example", b".good.example", b"good..example",
+    b"good.example:", b"good.example:port", b"good.example:123456", b"good.example, evil.example", b"[::1", b"[::1]x",
+    b"[fe80::1%25eth0]", b"good example", b"good.example?", b"good.example#", b"g\xc3\xb6od.example", b"\xa0good.example",
+    b"a" * 5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", MALFORMED)
+@pytest.mark.parametrize("path", ["/openapi.json", "/health"])
+@pytest.mark.parametrize("trusted", ["*", "*.good.example,good.example,*"])
+async def test_a_host_of_another_form_is_refused(
+    monkeypatch: pytest.MonkeyPatch, host: bytes, path: str, trusted: str
+) -> None:
+    """Whatever TRUSTED_HOSTS says, and for health, too."""
+    monkeypatch.setenv("TRUSTED_HOSTS", trusted)
+    async with configured_client(create_app()) as client:
+        answer = await client.get(path, headers=[(b"Host", host)])
+        assert (answer.status_code, answer.json()) == (400, {"detail": messages.INVALID_HOST})
+
+
+@pytest.mark.parametrize("hosts", [[], [b"test", b"test"], [b"test", b"evil.example"]])
+async def test_there_is_exactly_one_host(app: FastAPI, hosts: list[bytes]) -> None:
+    """Two layers could each take another one."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/health", "query_string": b""}
+    await app(scope | {"headers": [(b"host", host) for host in hosts]}, receive, send)
+    assert sent[0]["status"] == 400
 
 
 async def test_a_foreign_host_gets_no_websocket(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,20 @@
 """The guard of every route: pure ASGI, http and websocket, one Redis round trip."""
 
+from urllib.parse import quote
+
 from loguru import logger
 from redis.exceptions import RedisError
 from starlette._utils import get_route_path
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.auth.config import FORM_PAGES, GUEST_PAGES, STATIC_PREFIXES
+from src.auth.config import GUEST_PAGES, STATIC_PREFIXES
 from src.auth.dependencies import Visitor, set_visitor
 from src.auth.exceptions import CrossSiteRequestException, NotAuthenticatedException, TokenExpiredException
 from src.auth.handler import signed_out_cookies
 from src.auth.redirects import below_root, requested, to_login, to_next, to_refresh
 from src.auth.state import AuthState
+from src.body import BodyRules
 from src.config import get_settings
 from src.exceptions import ApiError, HttpServiceUnavailableException
 from src.handlers import error_response
@@ -110,11 +113,9 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
 
 
 def _form_page(scope: Scope) -> str | None:
-    """Name the page whose form this is."""
-    if scope.get("method") != "POST":
-        return None
-    path = get_route_path(scope)
-    return next((page for page in FORM_PAGES if path == page or path.startswith(f"{page}/")), None)
+    """Return the page whose form this is, or None if it is none."""
+    rules: BodyRules = scope["app"].state.body_rules
+    return rules.find_form_page(get_route_path(scope)) if scope.get("method") == "POST" else None
 
 
 async def _send_away(
@@ -126,7 +127,7 @@ async def _send_away(
         error = TokenExpiredException() if visitor.can_refresh else NotAuthenticatedException()
         await _refuse(error, scope, receive, send)
         return
-    back = requested(scope) if is_navigation else below_root(scope, page or "")
+    back = requested(scope) if is_navigation else below_root(scope, quote(page or ""))
     response: Response
     if visitor.can_refresh:
         response = to_refresh(scope, back)

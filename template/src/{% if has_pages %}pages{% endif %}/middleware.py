@@ -8,12 +8,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import messages as base_messages
+from src.body import BodyRules
 from src.pages import messages
 from src.pages.views import render
 from src.schemes import ErrorResponse
 
-FORM_PATHS = ("/login", "/register", "/logout", "/account")
-KEPT = ("allow", "retry-after", "set-cookie", "www-authenticate")
+KEPT = ("allow", "connection", "retry-after", "set-cookie", "www-authenticate")
 
 
 class ErrorPageMiddleware:
@@ -69,11 +69,12 @@ def _wants_page(scope: Scope) -> bool:
     headers = Headers(scope=scope)
     mode = headers.get("sec-fetch-mode")
     is_navigation = mode == "navigate" if mode else "text/html" in headers.get("accept", "")
-    return is_navigation and (scope["method"] in ("GET", "HEAD") or _is_form(get_route_path(scope)))
+    return is_navigation and (scope["method"] in ("GET", "HEAD") or _is_form(scope))
 
 
-def _is_form(path: str) -> bool:
-    return any(path == page or path.startswith(f"{page}/") for page in FORM_PATHS)
+def _is_form(scope: Scope) -> bool:
+    rules: BodyRules = scope["app"].state.body_rules
+    return rules.find_form_page(get_route_path(scope)) is not None
 
 
 def _is_error(start: Message) -> bool:

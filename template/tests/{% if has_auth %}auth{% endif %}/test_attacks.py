@@ -10,12 +10,13 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
+from src import routers
 from src.auth.managers import session_key
 from src.auth.passwords import PasswordHasher
 from src.auth.schemes import UserData
 from src.auth.state import AuthState
 from src.main import create_app
-from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login
+from tests.auth.fixtures import NAVIGATION, PASSWORD, NewClient, NewUserFixture, login
 
 ACCESS, REFRESH = "__Host-access_token", "__Host-refresh_token"
 NEW = "four other words nobody guesses"
@@ -115,7 +116,8 @@ async def test_eight_tabs_that_reopen_all_get_their_page(app: FastAPI, signed_in
 
     async def reopen(number: int) -> int:
         async with AsyncClient(transport=ASGITransport(app), base_url="https://test", cookies=cookies) as tab:
-            answer = await tab.get(f"/auth/refresh?redirect_url=/users/info?tab={number}", follow_redirects=True)
+            url = f"/auth/refresh?redirect_url=/users/info?tab={number}"
+            answer = await tab.get(url, headers=NAVIGATION, follow_redirects=True)
             return answer.status_code
 
     assert await asyncio.gather(*[reopen(number) for number in range(8)]) == [200] * 8
@@ -307,7 +309,7 @@ async def test_the_log_holds_no_secret(
     await anonymous.post(
         "/auth/register", json=body | {"username": "bob", "email": "s3cret-word@x.com", "password": NEW}
     )
-    await signed_in.get("/auth/refresh?redirect_url=/s3cret-word")
+    await signed_in.get("/auth/refresh?redirect_url=/s3cret-word", headers=NAVIGATION)
     secrets += stolen(signed_in).values()
     await signed_in.post("/auth/change-password", json={"current_password": PASSWORD, "new_password": NEW})
     await signed_in.request("DELETE", "/users/info", json={"password": "s3cret-word"})
@@ -323,3 +325,76 @@ async def test_answers_do_not_repeat_a_password(anonymous: AsyncClient) -> None:
     answer = await anonymous.post("/auth/register", json=body)
     assert answer.status_code == 422
     assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize("prefix", ["\xa0", "\x85", "\x1c", "\x1f", "\x0b", "x"], ids=ascii)
+async def test_a_cookie_of_almost_that_name_is_another_one(
+    app: FastAPI, signed_in: AsyncClient, superuser: AsyncClient, prefix: str
+) -> None:
+    """A site beside this one may set it: it signs no one into another account, wherever it stands."""
+    own, foreign = stolen(signed_in)[ACCESS], stolen(superuser)[ACCESS]
+    pairs = [f"{ACCESS}={own}", f"{prefix}{ACCESS}={foreign}"]
+    for cookies in (pairs, pairs[::-1]):
+        header = [(b"Cookie", "; ".join(cookies).encode("latin-1"))]
+        async with AsyncClient(transport=ASGITransport(app), base_url="https://test") as client:
+            assert (await client.get("/users/info", headers=header)).json()["username"] == "ann"
+            assert (
+                await client.get("/users/info", headers=[(b"Cookie", pairs[1].encode("latin-1"))])
+            ).status_code == 401
+
+
+async def test_a_cookie_that_comes_twice_is_none(app: FastAPI, signed_in: AsyncClient, superuser: AsyncClient) -> None:
+    """Unless both are the same; spaces and tabs around it do not count."""
+    own, foreign = stolen(signed_in)[ACCESS], stolen(superuser)[ACCESS]
+    async with AsyncClient(transport=ASGITransport(app), base_url="https://test") as client:
+        for text, status in (
+            (f"{ACCESS}={own}; {ACCESS}={foreign}", 401),
+            (f"{ACCESS}={own};\t {ACCESS}\t= {own}\t", 200),
+        ):
+            assert (await client.get("/users/info", headers=[(b"Cookie", text.encode())])).status_code == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Accept": "image/*"}, {"Sec-Fetch-Mode": "no-cors", "Accept": "text/html"}, {"Sec-Fetch-Mode": "cors"}],
+)
+async def test_only_a_navigation_refreshes_by_get(
+    app: FastAPI, signed_in: AsyncClient, headers: dict[str, str]
+) -> None:
+    """An image of a site beside this one rotates nothing."""
+    token = stolen(signed_in)[REFRESH]
+    answer = await signed_in.get("/auth/refresh", headers=headers)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+    assert app.state.auth.tokens.verify(dict((await refresh(app, token)).cookies)[REFRESH], "refresh").generation == 2
+
+
+@pytest.mark.parametrize("path", ["/users/info/", "/auth/sessions/", "/users/"])
+async def test_a_slash_at_the_end_redirects_nowhere(signed_in: AsyncClient, anonymous: AsyncClient, path: str) -> None:
+    """Not to the host of the request, which may be anyone's."""
+    for client, status in ((signed_in, 404), (anonymous, 401)):
+        assert (await client.get(path, headers={"Host": "evil.example"})).status_code == status
+
+
+LIMITED = ["/auth/login", "/auth/register", "/auth/change-password", "/users/info"]
+
+
+@pytest.mark.parametrize("path", LIMITED)
+async def test_a_body_of_sign_in_ends_at_16_kib(signed_in: AsyncClient, path: str) -> None:
+    """413; one of just that size is read."""
+    method = "PATCH" if path.startswith("/users") else "POST"
+    if path == "/auth/register":
+        signed_in.cookies.clear()
+    for size, status in ((16_384, 422), (16_385, 413)):
+        body = json.dumps({"x": ""}).replace('""', f'"{"x" * (size - 9)}"')
+        answer = await signed_in.request(method, path, content=body, headers={"Content-Type": "application/json"})
+        assert (len(body), answer.status_code) == (size, status)
+
+
+async def test_a_larger_body_is_what_the_owner_allows(
+    monkeypatch: pytest.MonkeyPatch, app: FastAPI, signed_in: AsyncClient
+) -> None:
+    """`body_limits` of src/routers.py names the path."""
+    monkeypatch.setattr(routers, "body_limits", {"/users/{name}": 20_000}, raising=False)
+    app.state.body_rules = create_app().state.body_rules
+    for size, status in ((19_000, 422), (21_000, 413)):
+        assert (await signed_in.patch("/users/info", json={"x": "x" * size})).status_code == status

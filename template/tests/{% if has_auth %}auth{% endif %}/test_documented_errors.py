@@ -1,6 +1,7 @@
 """Each answer that the OpenAPI document promises is met; fixtures.py sees to it that no test meets another."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from src.auth.limits import RateLimits
 from src.auth.schemes import UserData
 from src.auth.state import AuthState
 from tests.auth.documented import Operation, documented
-from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture
+from tests.auth.fixtures import NAVIGATION, PASSWORD, NewClient, NewUserFixture
 
 DOCUMENTED = documented()
 NOBODY = "0198c0de-0000-7000-8000-000000000000"
@@ -45,6 +46,7 @@ class Scene:
         session_id = options.pop("session_id", next(iter(sessions)))
         url = path.format(user_id=user_id or self.user.id, session_id=session_id)
         options.setdefault("json", BODIES.get(operation))
+        options.setdefault("headers", NAVIGATION if operation == ("GET", "/auth/refresh") else None)
         return await client.request(method, url, **options)
 
     def allowed(self, operation: Operation) -> AsyncClient:
@@ -73,7 +75,7 @@ async def be_nobody(scene: Scene, operation: Operation) -> Response:
 
 async def be_forbidden(scene: Scene, operation: Operation) -> Response:
     if operation[0] == "GET":
-        return await scene.call(scene.ann, operation)
+        return await scene.call(scene.ann, operation, headers=None)
     return await scene.call(scene.allowed(operation), operation, headers={"Sec-Fetch-Site": "cross-site"})
 
 
@@ -91,12 +93,27 @@ async def conflict(scene: Scene, operation: Operation) -> Response:
 
 async def send_depth(scene: Scene, operation: Operation) -> Response:
     headers = {"Content-Type": "application/json"}
-    return await scene.call(scene.allowed(operation), operation, json=None, content=b"[" * 100_000, headers=headers)
+    return await scene.call(scene.allowed(operation), operation, json=None, content=b"[" * 16_000, headers=headers)
 
 
 async def send_too_much(scene: Scene, operation: Operation) -> Response:
     headers = {"Content-Type": "application/json"}
     return await scene.call(scene.allowed(operation), operation, json=None, content=b"x" * 2_000_000, headers=headers)
+
+
+async def send_nothing(scene: Scene, operation: Operation) -> Response:
+    """Announce a body that never comes."""
+    scene.app.state.body_rules.timeout = 0.01
+
+    async def wait() -> AsyncIterator[bytes]:
+        yield await asyncio.Event().wait()  # type: ignore[misc]  # it yields nothing
+
+    return await scene.call(scene.allowed(operation), operation, json=None, content=wait())
+
+
+async def send_other_charset(scene: Scene, operation: Operation) -> Response:
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=idna"}
+    return await scene.call(scene.allowed(operation), operation, json=None, content=b"x", headers=headers)
 
 
 async def send_nonsense(scene: Scene, operation: Operation) -> Response:
@@ -146,8 +163,10 @@ MEET: dict[int, Callable[[Scene, Operation], Awaitable[Response]]] = {
     401: be_nobody,
     403: be_forbidden,
     404: find_nothing,
+    408: send_nothing,
     409: conflict,
     413: send_too_much,
+    415: send_other_charset,
     422: send_nonsense,
     429: ask_too_often,
     503: lose_redis,

@@ -306,10 +306,10 @@ def websockets(app: FastAPI, exhibits: None) -> None:
 
 @pytest.mark.parametrize("root_path", ["", "/exhibits"])
 @pytest.mark.usefixtures("websockets", "anonymous")
-async def test_a_websocket_of_nobody_is_closed(app: FastAPI, monkeypatch: pytest.MonkeyPatch, root_path: str) -> None:
+async def test_a_websocket_of_nobody_is_closed(app: FastAPI, root_path: str) -> None:
     """Before it is accepted."""
     app.root_path = root_path
-    monkeypatch.setattr("src.auth.middleware.FORM_PAGES", ("/ws",))
+    app.state.body_rules.add(forms=["/ws"])
     for path in ("/ws", "/nowhere", "/health", "/open/", "/exhibits/one/live"):
         assert await hear(app, path) == ["websocket.close"], path
 
@@ -337,7 +337,7 @@ def guest_page(app: FastAPI, auth: AuthState, monkeypatch: pytest.MonkeyPatch) -
         return "page"
 
     monkeypatch.setattr("src.auth.middleware.GUEST_PAGES", frozenset({"/enter"}))
-    monkeypatch.setattr("src.auth.middleware.FORM_PAGES", ("/settings",))
+    app.state.body_rules.add(forms=["/settings"])
     app.add_api_route("/enter", page, methods=["GET"])
     app.add_api_route("/settings/name", page, methods=["POST"])
     auth.public_routes = PublicRoutes([*PUBLIC_ROUTES, "/enter"], app.routes)

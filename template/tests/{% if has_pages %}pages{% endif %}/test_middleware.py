@@ -1,5 +1,8 @@
 """Errors, as people see them."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -7,8 +10,10 @@ from httpx import AsyncClient
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from src import messages as base_messages
+from src import routers
 from src.auth import messages as auth_messages
 from src.auth.state import AuthState
+from src.main import create_app
 from src.pages import messages
 from tests.pages.reading import ANN, FORM, Page, look, send
 
@@ -101,3 +106,49 @@ async def test_data_stays_data(signed_in: AsyncClient) -> None:
     """What is no error is not touched, whoever asks."""
     assert (await look(signed_in, "/users/info")).json()["username"] == "ann"
     assert (await look(signed_in, "/health")).json() == {"detail": "ok"}
+
+
+@pytest.fixture
+def own_form(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of the owner's with a form below it."""
+
+    async def save() -> str:
+        return "saved"
+
+    monkeypatch.setattr(routers, "form_pages", ["/notes/{slug}/edit"], raising=False)
+    app.add_api_route("/notes/{slug}/edit/title", save, methods=["POST"])
+    app.state.body_rules = create_app().state.body_rules
+
+
+@pytest.mark.usefixtures("own_form")
+async def test_a_form_of_the_owner_behaves_as_ours(anonymous: AsyncClient, signed_in: AsyncClient) -> None:
+    """Sent too late it leads to sign-in and back to its page; what it may not be is said on a page."""
+    path = "/notes/a b%3F/edit/title"
+    late = await send(anonymous, path)
+    assert (late.status_code, late.headers["location"]) == (303, "/login?next=%2Fnotes%2Fa%2520b%253F%2Fedit")
+    assert (await send(signed_in, path)).text == '"saved"'
+    for kind, status in (("multipart/form-data; boundary=x", 415), ("application/x-www-form-urlencoded", 413)):
+        answer = await signed_in.post(path, content=b"x" * 16_385, headers=FORM | {"Content-Type": kind})
+        assert (answer.status_code, Page(answer).text(tag="h1")) == (status, messages.ERROR_TITLE)
+
+
+@pytest.mark.parametrize("path", ["/login", "/register", "/logout", "/account/password"])
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json", "text/plain"])
+async def test_forms_are_url_encoded(signed_in: AsyncClient, path: str, kind: str) -> None:
+    """Anything else is 415, on a page."""
+    answer = await signed_in.post(path, content=b"x", headers=FORM | {"Content-Type": kind})
+    assert (answer.status_code, Page(answer).text(tag="h1")) == (415, messages.ERROR_TITLE)
+
+
+async def test_a_slow_form_ends_its_connection(app: FastAPI, anonymous: AsyncClient) -> None:
+    """The page says 408, and the header is kept."""
+    app.state.body_rules.timeout = 0.01
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    headers = FORM | {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await anonymous.post("/login", content=nothing(), headers=headers)
+    assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+    assert Page(answer).find(tag="h1")
