@@ -34,7 +34,7 @@ class Strict(BaseModel):
 
 @pytest.fixture
 def routes(app: FastAPI) -> None:
-    """What an owner may write: data, a form, an upload, a stream."""
+    """Routes of an owner: data, a form, an upload, a stream."""
 
     @app.post("/data")
     async def data(data: Strict) -> Strict:
@@ -76,7 +76,7 @@ async def send(client: AsyncClient, path: str, kind: str, body: Any) -> int:
 @pytest.mark.usefixtures("routes")
 @pytest.mark.parametrize("charset", CHARSETS)
 async def test_a_form_in_another_charset_is_415(client: AsyncClient, charset: str) -> None:
-    """Whichever codec of Python's it names, in whichever place: none of them decodes anything."""
+    """Every codec of Python, in every place that can name one: none of them decodes anything."""
     for parameter in (
         f"charset={charset}",
         f'CharSet="{charset}"',
@@ -231,7 +231,7 @@ async def test_a_client_that_hangs_up_is_no_error(app: FastAPI, logs: list[str],
 
 @pytest.mark.usefixtures("routes")
 async def test_a_body_that_stops_after_the_answer_began_ends_it(app: FastAPI, logs: list[str]) -> None:
-    """It is too late for 408, and no error of ours."""
+    """It is too late for 408, and the log has no error."""
     app.state.body_rules.timeout = 0.01
     connection = Connection(MULTIPART.encode(), b"", waits=True)
     connection._begun = asyncio.Event()
