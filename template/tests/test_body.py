@@ -224,7 +224,7 @@ async def test_a_client_that_hangs_up_is_no_error(app: FastAPI, logs: list[str],
     """Its line in the log is all that is left of it."""
     kind = {"/data": b"application/json", "/form": URLENCODED.encode()}.get(path, MULTIPART.encode())
     connection = Connection(kind, b"--x\r\n", waits=path == "/early")
-    await app(connection.scope | {"path": path}, connection.receive, connection.send)
+    await app({**connection.scope, "path": path}, connection.receive, connection.send)
     assert [line for line in logs if "Traceback" in line or "ERROR" in line] == []
     assert len([line for line in logs if " request " in line]) == 1
 
@@ -239,7 +239,7 @@ async def test_a_body_that_stops_after_the_answer_began_ends_it(app: FastAPI, lo
     async def send(message: Message) -> None:
         connection.sent.append(message)
 
-    await app(connection.scope | {"path": "/early"}, connection.receive, send)
+    await app({**connection.scope, "path": "/early"}, connection.receive, send)
     assert connection.sent[0]["status"] == 200
     assert [line for line in logs if "Traceback" in line or "ERROR" in line] == []
 

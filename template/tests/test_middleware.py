@@ -75,7 +75,7 @@ STRANGE = [
 @pytest.mark.parametrize("number", STRANGE, ids=ascii)
 async def test_a_strange_request_id_is_replaced(client: AsyncClient, logs: list[str], number: str) -> None:
     """Though Python's UUID takes most of these: the id stands in every line of the log."""
-    answer = await client.get("/nowhere", headers={"X-Request-ID": number.encode("latin-1")})
+    answer = await client.get("/nowhere", headers=[(b"X-Request-ID", number.encode("latin-1"))])
     assert is_request_id(answer.headers["X-Request-ID"])
     assert number not in "".join(logs)
 
@@ -214,7 +214,7 @@ async def test_there_is_exactly_one_host(app: FastAPI, hosts: list[bytes]) -> No
         return {"type": "http.request"}
 
     scope: Scope = {"type": "http", "method": "GET", "path": "/health", "query_string": b""}
-    await app(scope | {"headers": [(b"host", host) for host in hosts]}, receive, send)
+    await app({**scope, "headers": [(b"host", host) for host in hosts]}, receive, send)
     assert sent[0]["status"] == 400
 
 
