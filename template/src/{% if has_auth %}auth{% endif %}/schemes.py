@@ -114,12 +114,9 @@ def check_free_name(name: str) -> str:
 def check_email(address: str) -> str:
     """Return the address in lower case: two that differ in case reach one mailbox."""
     try:
-        normal = validate_email(address, check_deliverability=False).normalized.lower()
+        return validate_email(address, check_deliverability=False).normalized.lower()
     except EmailNotValidError:
         raise _refuse("email_invalid", messages.EMAIL_INVALID) from None
-    if len(normal) > EMAIL_LENGTH:  # a letter in lower case may be two
-        raise _refuse("email_invalid", messages.EMAIL_INVALID)
-    return normal
 
 
 def check_password(password: SecretStr) -> SecretStr:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.clients import Client, new_name
-from tests.live import LiveService, NewService
+from tests.support.clients import Client, new_name
+from tests.support.live import LiveService, NewService
 
 ACCESS = "__Host-access_token"
 
