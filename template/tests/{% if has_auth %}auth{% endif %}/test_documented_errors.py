@@ -151,7 +151,8 @@ async def lose_redis(scene: Scene, operation: Operation) -> Response:
         await pool.disconnect()
         pool.reset()
         if wanted == 1:
-            answer = await scene.allowed(operation).request(method, url, json=BODIES.get(operation))
+            headers = NAVIGATION if operation == REFRESH_BY_GET else None
+            answer = await scene.allowed(operation).request(method, url, json=BODIES.get(operation), headers=headers)
     return answer
 
 
