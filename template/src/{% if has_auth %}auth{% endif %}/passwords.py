@@ -57,6 +57,11 @@ def hash_password(password: str, cost: int) -> str:
 
 def verify_password(password: str, stored: str) -> bool:
     """Compare with a hash of ours or with a plain bcrypt one; anything else matches nothing."""
+    return bool(_compare(password, stored))
+
+
+def _compare(password: str, stored: str) -> bool | None:
+    """Return None if nothing was hashed: what is stored is no hash."""
     if stored.startswith(MARK):
         given, stored = _digest(password), stored.removeprefix(MARK)
     else:
@@ -64,7 +69,11 @@ def verify_password(password: str, stored: str) -> bool:
     try:
         return bcrypt.checkpw(given, stored.encode())
     except ValueError:
-        return False
+        return None
+
+
+def _cost(stored: str) -> int:
+    return int(stored.removeprefix(MARK).split("$")[2])
 
 
 def _cpus() -> int:
@@ -80,14 +89,21 @@ class PasswordHasher:
         self._running = 0
         self._threads = ThreadPoolExecutor(_cpus(), thread_name_prefix="passwords")
         self._prefix = f"{MARK}$2b${cost:02d}$"
-        self._nobody = self._prefix + "." * 53
 
     async def hash(self, password: str) -> str:
         return await self._run(lambda: hash_password(password, self._cost))
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Compare with a stored hash; with None, nobody's, takes as long and is never right."""
-        return await self._run(lambda: verify_password(password, stored or self._nobody)) and stored is not None
+        """Compare with a stored hash. For an unknown user pass None: it takes the same time and returns False."""
+        return await self._run(lambda: self._verify(password, stored or ""))
+
+    def _verify(self, password: str, stored: str) -> bool:
+        """Do the work of one hash of the present cost, whatever is stored: each cost is twice the one below it."""
+        is_right = _compare(password, stored)
+        missing = [self._cost] if is_right is None else range(_cost(stored), self._cost)
+        for cost in missing:
+            bcrypt.checkpw(_digest(password), f"$2b${cost:02d}${'.' * 53}".encode())
+        return bool(is_right)
 
     def needs_rehash(self, stored: str) -> bool:
         return not stored.startswith(self._prefix)

@@ -132,6 +132,17 @@ async def test_nobodys_password_takes_as_long_and_is_never_right(compared: list[
     assert compared == [("passwords", 5)] * 2
 
 
+@pytest.mark.parametrize("stored", [4, 5, 6, 7, "$2b$04$" + "é" * 53, "$2b$99$" + "." * 53, "!", "$argon2id$v=19"])
+@pytest.mark.parametrize("mark", [MARK, ""])
+async def test_the_work_does_not_depend_on_what_is_stored(
+    compared: list[tuple[str, int]], stored: int | str, mark: str
+) -> None:
+    """Neither an old hash, nor one of another kind, nor what is no hash: together it is one of the present cost."""
+    text = hash_password(PASSWORD, stored).removeprefix(MARK) if isinstance(stored, int) else stored
+    assert await PasswordHasher(cost=7, queue=2).verify(PASSWORD, mark + text) is (mark == MARK and stored in range(8))
+    assert sum(2**cost for _, cost in compared) == 2**7
+
+
 async def test_hashing_leaves_the_event_loop_alone(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hash waits for something that only another request does."""
     asked, hash_bytes = threading.Event(), bcrypt.hashpw
