@@ -101,7 +101,8 @@ class Settings(EnvSettings):
     ROOT_PATH: str = Field("", pattern=r"^(/.*[^/])?$", description="path prefix that a proxy strips")
 
     FORWARDED_ALLOW_IPS: str = Field(
-        "127.0.0.1,::1", description="proxies whose X-Forwarded-For and -Proto are believed, comma-separated addresses"
+        "127.0.0.1,::1",
+        description="proxies whose X-Forwarded-For and -Proto are believed, comma-separated addresses or networks",
     )
     TRUSTED_HOSTS: CommaSeparated = Field(
         ["*"], min_length=1, description="host names that are answered, comma-separated"

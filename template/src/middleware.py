@@ -63,7 +63,8 @@ class AccessLogMiddleware:
         finally:
             route = getattr(scope.get("route"), "path", UNMATCHED)
             duration = round((perf_counter() - started) * 1000, 1)
-            logger.info("request", method=scope["method"], route=route, status=status, ms=duration)
+            user = {"user": str(user_id)} if (user_id := scope.get("state", {}).get("user_id")) else {}
+            logger.info("request", method=scope["method"], route=route, status=status, ms=duration, **user)
 
 
 class ErrorMiddleware:

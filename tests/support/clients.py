@@ -21,6 +21,7 @@ class Client:
         self._http = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, limits=limits, trust_env=False
         )
+        self.port = port
         self.cookies = dict(cookies or {})
         self.username = ""
 

@@ -1,10 +1,14 @@
 """Who is asking: what a feature imports from here are `CurrentUser`, `Superuser` and the functions behind them."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, WebSocket, WebSocketDisconnect
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import HTTPConnection
@@ -24,15 +28,28 @@ from src.auth.schemes import UserData
 from src.auth.state import AuthState
 from src.database.exceptions import as_api_error
 from src.database.session import Database
+from src.exceptions import ApiError
+from src.middleware import POLICY_VIOLATION
 
 STATE = "visitor"
+TRY_AGAIN_LATER = 1013  # RFC 6455, 11.7
 _users = UserManager()
 
 
 class Visitor:
     """Who a request's cookies say it comes from; Redis is asked when somebody wants to know, and once."""
 
-    __slots__ = ("_auth", "_database", "_is_known", "_user", "access", "claims", "is_expired", "refresh")
+    __slots__ = (
+        "_auth",
+        "_database",
+        "_is_known",
+        "_user",
+        "access",
+        "claims",
+        "is_expired",
+        "needs_superuser",
+        "refresh",
+    )
 
     def __init__(self, auth: AuthState, database: Database, cookies: str) -> None:
         self._auth = auth
@@ -40,7 +57,7 @@ class Visitor:
         self._is_known = False
         self._user: UserData | None = None
         self.claims: Claims | None = None
-        self.is_expired = False
+        self.is_expired = self.needs_superuser = False
         self.access = self.refresh = ""
         if "_token" in cookies:
             self._read_cookies(cookies)
@@ -93,6 +110,21 @@ class Visitor:
             self._user = await self._find() if self.claims else None
             self._is_known = True
         return self._user
+
+    async def check_again(self) -> None:
+        """Read the session once more, for what takes longer than a check is good for.
+
+        Raises:
+            NotAuthenticatedException: the session has ended meanwhile, or its user is not active any more.
+            NotSuperuserException: a dependency asked for a superuser, and the user is none any more.
+            RedisError: Redis does not answer.
+        """
+        self._is_known = False
+        user = await self.user()
+        if user is None:
+            raise NotAuthenticatedException
+        if self.needs_superuser and not user.is_superuser:
+            raise NotSuperuserException
 
     async def _find(self) -> UserData | None:
         assert self.claims  # noqa: S101 - for the type checker
@@ -163,6 +195,7 @@ async def get_superuser(connection: HTTPConnection) -> UserData:
     user = await get_current_user(connection)
     if not user.is_superuser:
         raise NotSuperuserException
+    (await get_visitor(connection)).needs_superuser = True
     return user
 
 
@@ -174,6 +207,42 @@ async def refuse_signed_in(connection: HTTPConnection) -> None:
     """
     if await find_current_user(connection):
         raise AlreadySignedInException
+
+
+@asynccontextmanager
+async def signed_in(websocket: WebSocket, *, interval: float = 30) -> AsyncIterator[UserData]:
+    """Leave the block and close the websocket once its session has ended; every `interval` seconds it is read again.
+
+    Raises:
+        NotAuthenticatedException: nobody is signed in.
+    """
+    user, visitor = await get_current_user(websocket), await get_visitor(websocket)
+    try:
+        async with asyncio.timeout(None) as block:
+            watch = asyncio.create_task(_watch(visitor, interval, block))
+            try:
+                yield user
+            finally:
+                watch.cancel()
+    except TimeoutError:
+        if not block.expired():
+            raise
+        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed already
+            await websocket.close(watch.result())
+
+
+async def _watch(visitor: Visitor, interval: float, block: asyncio.Timeout) -> int:
+    """End the block when the session has ended, or cannot be read; return the code to close with."""
+    try:
+        while True:
+            await asyncio.sleep(interval)
+            await visitor.check_again()
+    except (NotAuthenticatedException, NotSuperuserException):
+        code = POLICY_VIOLATION
+    except (ApiError, RedisError, DBAPIError):
+        code = TRY_AGAIN_LATER
+    block.reschedule(0)
+    return code
 
 
 CurrentUser = Annotated[UserData, Depends(get_current_user)]

@@ -61,6 +61,13 @@ class NotSuperuserException(ApiError):
     detail = messages.NOT_SUPERUSER
 
 
+class OwnAccountException(ApiError):
+    """Whoever holds a superuser's session does not hold the password."""
+
+    status_code = HTTPStatus.FORBIDDEN
+    detail = messages.OWN_ACCOUNT
+
+
 class AlreadySignedInException(ApiError):
     status_code = HTTPStatus.CONFLICT
     detail = messages.ALREADY_SIGNED_IN

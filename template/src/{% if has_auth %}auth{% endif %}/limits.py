@@ -4,9 +4,9 @@ import hashlib
 import math
 import time
 from ipaddress import IPv4Address, ip_address, ip_network
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from src.auth.config import AuthSettings
 from src.auth.exceptions import TooManyRequestsException
 
-Limit = Literal["LOGIN_ACCOUNT", "LOGIN_ADDRESS", "REGISTER", "REFRESH"]
+Limit = Literal["LOGIN_ACCOUNT", "LOGIN_ACCOUNT_TOTAL", "LOGIN_ADDRESS", "REGISTER", "REFRESH", "PASSWORD", "PROFILE"]
 NETWORK_BITS = 64  # of an IPv6 address: what one customer gets
 
 
@@ -32,15 +32,12 @@ class SharedStorage(RedisStorage):
 
 
 class RateLimits:
+    """The limits RATE_LIMIT_… of the settings, each of which may have several windows."""
+
     def __init__(self, redis: Redis, settings: AuthSettings) -> None:
         self._limiter = MovingWindowRateLimiter(SharedStorage(redis))
-        texts: dict[Limit, str] = {
-            "LOGIN_ACCOUNT": settings.RATE_LIMIT_LOGIN_ACCOUNT,
-            "LOGIN_ADDRESS": settings.RATE_LIMIT_LOGIN_ADDRESS,
-            "REGISTER": settings.RATE_LIMIT_REGISTER,
-            "REFRESH": settings.RATE_LIMIT_REFRESH,
-        }
-        self._limits: dict[Limit, RateLimitItem] = {name: parse(text) for name, text in texts.items() if text}
+        texts: dict[Limit, str] = {name: getattr(settings, f"RATE_LIMIT_{name}") for name in get_args(Limit)}
+        self._limits = {name: parse_many(text) if text else [] for name, text in texts.items()}
 
     async def count(self, name: Limit, key: str) -> None:
         """Count one more.
@@ -48,9 +45,9 @@ class RateLimits:
         Raises:
             TooManyRequestsException: there were too many already.
         """
-        limit = self._limits.get(name)
-        if limit and not await self._limiter.hit(limit, name, _digest(key)):
-            raise await self._refusal(limit, name, key)
+        for limit in self._limits[name]:
+            if not await self._limiter.hit(limit, name, _digest(key)):
+                raise await self._refusal(limit, name, key)
 
     async def check(self, name: Limit, key: str) -> None:
         """Ask whether there may be one more, without counting it.
@@ -58,9 +55,9 @@ class RateLimits:
         Raises:
             TooManyRequestsException: there were too many already.
         """
-        limit = self._limits.get(name)
-        if limit and not await self._limiter.test(limit, name, _digest(key)):
-            raise await self._refusal(limit, name, key)
+        for limit in self._limits[name]:
+            if not await self._limiter.test(limit, name, _digest(key)):
+                raise await self._refusal(limit, name, key)
 
     async def _refusal(self, limit: RateLimitItem, name: Limit, key: str) -> TooManyRequestsException:
         stats = await self._limiter.get_window_stats(limit, name, _digest(key))

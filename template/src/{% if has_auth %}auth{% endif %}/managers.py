@@ -27,8 +27,10 @@ FIELD = "s:"
 class UserManager(BaseManager[User]):
     model = User
 
-    async def find_by_username(self, session: AsyncSession, username: str) -> User | None:
-        return await session.scalar(select(User).where(func.lower(User.username) == username.lower()))
+    async def find_by_login(self, session: AsyncSession, login: str) -> User | None:
+        """Find a user by name or by e-mail address: a name has no @."""
+        column = User.email if "@" in login else User.username
+        return await session.scalar(select(User).where(func.lower(column) == login.lower()))
 
     async def find_taken(self, session: AsyncSession, username: str, email: str) -> set[str]:
         """Say which of the two somebody has already: `username`, `email`."""

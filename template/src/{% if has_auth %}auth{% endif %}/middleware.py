@@ -1,10 +1,14 @@
 """The guard of every route: pure ASGI, http and websocket, one Redis round trip."""
 
+from collections.abc import Iterable
+from http import HTTPStatus
+from time import monotonic
 from urllib.parse import quote
 
 from loguru import logger
 from redis.exceptions import RedisError
 from starlette._utils import get_route_path
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +26,12 @@ from src.middleware import POLICY_VIOLATION
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SAME_SITE = frozenset({b"same-origin", b"none"})
-WANTED = frozenset({b"host", b"origin", b"cookie", b"accept", b"sec-fetch-site", b"sec-fetch-mode"})
+FORWARDED = b"x-forwarded-for"
+WANTED = frozenset({b"host", b"origin", b"cookie", b"accept", b"sec-fetch-site", b"sec-fetch-mode", FORWARDED})
+LISTS = frozenset({b"cookie", FORWARDED})
+CHECK_SECONDS = 1.0  # that a look at the session is good for; a body may take longer
+MOST_PROXIES = 16  # named in the log by one process; anybody can send the header
+REFUSALS = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 
 Headers = dict[bytes, bytes]
 
@@ -33,13 +42,17 @@ class TokenValidationMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._origins = frozenset(origin.encode().lower() for origin in get_settings().CORS_ORIGINS)
+        self._strange_proxies: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = _read_headers(scope)
+        if FORWARDED in headers:
+            self._name_strange_proxy(_address(scope), headers[FORWARDED])
         if self._is_cross_site(scope, headers):
+            _log_refusal(scope, "cross-site")
             await _refuse(CrossSiteRequestException(), scope, receive, send)
             return
         auth: AuthState = scope["app"].state.auth
@@ -48,6 +61,7 @@ class TokenValidationMiddleware:
         if auth.public_routes.are_open(path, scope.get("method")):
             await self._serve_anybody(path, visitor, scope, receive, send)
             return
+        checked = monotonic()
         try:
             user = await visitor.user()
         except ApiError as error:
@@ -61,7 +75,14 @@ class TokenValidationMiddleware:
                 return
             scope["state"]["user_id"] = user.id
             scope["state"]["session_id"] = visitor.session_id
-            await self.app(scope, receive, _no_store(send))
+            await self.app(scope, _checked_again(receive, visitor, checked), _outgoing(scope, send))
+
+    def _name_strange_proxy(self, peer: str, forwarded: bytes) -> None:
+        """Name a proxy that is not in FORWARDED_ALLOW_IPS: of a listed one the address is what it forwarded."""
+        if peer.encode() in forwarded or peer in self._strange_proxies or len(self._strange_proxies) >= MOST_PROXIES:
+            return
+        self._strange_proxies.add(peer)
+        logger.warning("proxy not in FORWARDED_ALLOW_IPS, so its clients share its address", proxy=peer)
 
     def _is_cross_site(self, scope: Scope, headers: Headers) -> bool:
         """Tell a request that another site's page makes; a client that is no browser sends neither header."""
@@ -78,9 +99,9 @@ class TokenValidationMiddleware:
         if path in GUEST_PAGES and scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
             await self._serve_guests(visitor, scope, receive, send)
         elif visitor.has_cookies and not path.startswith(STATIC_PREFIXES):
-            await self.app(scope, receive, _no_store(send))
+            await self.app(scope, receive, _outgoing(scope, send))
         else:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _outgoing(scope, send, no_store=False))
 
     async def _serve_guests(self, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the signed-in on; cookies that are good for nothing are removed, unless nobody can tell."""
@@ -88,20 +109,20 @@ class TokenValidationMiddleware:
         try:
             user = await visitor.user()
         except (ApiError, RedisError):
-            await self.app(scope, receive, _no_store(send))
+            await self.app(scope, receive, _outgoing(scope, send))
             return
         if user:
             await to_next(scope, settings)(scope, receive, send)
             return
         cookies = signed_out_cookies(settings) if visitor.has_cookies else []
-        await self.app(scope, receive, _no_store(send, cookies))
+        await self.app(scope, receive, _outgoing(scope, send, cookies=cookies))
 
 
 def _read_headers(scope: Scope) -> Headers:
     headers: Headers = {}
     for name, value in scope["headers"]:
         if name in WANTED:  # HTTP/2 may send cookies one by one (RFC 9113, 8.2.3)
-            headers[name] = b"; ".join((headers[name], value)) if name == b"cookie" and name in headers else value
+            headers[name] = b"; ".join((headers[name], value)) if name in LISTS and name in headers else value
     return headers
 
 
@@ -121,6 +142,8 @@ def _form_page(scope: Scope) -> str | None:
 async def _send_away(
     visitor: Visitor, auth: AuthState, scope: Scope, receive: Receive, send: Send, headers: Headers
 ) -> None:
+    if visitor.claims or (visitor.access and not visitor.is_expired):
+        _log_refusal(scope, "session ended" if visitor.claims else "bad token", visitor)
     page = _form_page(scope)
     is_navigation = _is_navigation(scope, headers)
     if not (is_navigation or page):
@@ -149,16 +172,55 @@ def _log(error: RedisError) -> None:
     logger.error("redis unavailable", reason=type(error).__name__)
 
 
-def _no_store(send: Send, cookies: list[str] | None = None) -> Send:
-    """Keep an answer out of every cache, unless it says itself how it may be kept."""
-    extra = [(b"set-cookie", cookie.encode()) for cookie in cookies or ()]
+def _address(scope: Scope) -> str:
+    return (scope.get("client") or ("a Unix socket",))[0]
 
-    async def send_uncached(message: Message) -> None:
+
+def _log_refusal(scope: Scope, reason: object, visitor: Visitor | None = None) -> None:
+    claims = visitor.claims if visitor else None
+    user = claims.user_id if claims else scope.get("state", {}).get("user_id")
+    logger.warning("refused", reason=reason, **({"user": user} if user else {}), address=_address(scope))
+
+
+def _checked_again(receive: Receive, visitor: Visitor, checked: float) -> Receive:
+    """Look at the session again before a route sees the end of a body that took its time."""
+
+    async def receive_checked() -> Message:
+        message = await receive()
+        is_end = message["type"] == "http.request" and not message.get("more_body")
+        if is_end and monotonic() - checked > CHECK_SECONDS:
+            await _check_again(visitor)
+        return message
+
+    return receive_checked
+
+
+async def _check_again(visitor: Visitor) -> None:
+    """Raise what FastAPI lets through while it reads a body: an `HTTPException`."""
+    try:
+        await visitor.check_again()
+    except RedisError as error:
+        _log(error)
+        refusal: ApiError = HttpServiceUnavailableException()
+    except ApiError as error:
+        refusal = error
+    else:
+        return
+    raise HTTPException(refusal.status_code, refusal.detail, dict(refusal.headers))
+
+
+def _outgoing(scope: Scope, send: Send, *, no_store: bool = True, cookies: Iterable[str] = ()) -> Send:
+    """Log a refusal, and keep an answer out of every cache, unless it says itself how it may be kept."""
+    extra = [(b"set-cookie", cookie.encode()) for cookie in cookies]
+
+    async def send_on(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if message["status"] in REFUSALS:
+                _log_refusal(scope, HTTPStatus(message["status"]).phrase)
             headers = list(message.get("headers", ()))
-            if not any(name == b"cache-control" for name, _ in headers):
+            if no_store and not any(name == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
             message["headers"] = headers + extra
         await send(message)
 
-    return send_uncached
+    return send_on

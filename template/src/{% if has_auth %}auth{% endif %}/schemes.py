@@ -190,7 +190,7 @@ class ChangePasswordScheme(Input):
 class ConfirmScheme(Input):
     """The signed-in user's own password, before what cannot be taken back."""
 
-    password: GivenPassword
+    current_password: GivenPassword
 
 
 class UsernameUser(BaseModel):

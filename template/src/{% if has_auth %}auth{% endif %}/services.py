@@ -1,15 +1,20 @@
 """Registration, sign-in and sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends
 from loguru import logger
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import messages as base_messages
 from src.auth import messages
 from src.auth.exceptions import (
+    ExpiredTokenError,
     InvalidTokenError,
     SessionEndedException,
     SessionNotFoundException,
@@ -18,7 +23,7 @@ from src.auth.exceptions import (
     WrongPasswordException,
 )
 from src.auth.handler import Claims
-from src.auth.limits import address_key
+from src.auth.limits import Limit, address_key
 from src.auth.managers import UserManager
 from src.auth.models import User
 from src.auth.passwords import is_made_of
@@ -36,8 +41,21 @@ from src.auth.schemes import (
 )
 from src.auth.state import AuthDepends
 from src.database.session import DatabaseDepends
-from src.exceptions import HttpAlreadyExistException
+from src.exceptions import ApiError, HttpAlreadyExistException
 from src.schemes import FieldError
+
+NOBODY = UUID(int=0)
+
+
+@contextmanager
+def event(name: str, **fields: Any) -> Iterator[None]:
+    """Log what somebody did or was refused: `outcome` is `ok` or the kind of the error."""
+    try:
+        yield
+    except (ApiError, DBAPIError) as error:
+        logger.warning(name, **fields, outcome=type(error).__name__)
+        raise
+    logger.info(name, **fields, outcome="ok")
 
 
 class AuthService:
@@ -78,27 +96,43 @@ class AuthService:
 
         Raises:
             WrongCredentialsException: unknown, wrong or inactive.
-            TooManyRequestsException: too many failures of this name, or attempts from this address.
+            TooManyRequestsException: too many failures of this account, or attempts from this address.
         """
-        limits, name = self.auth.limits, data.username.lower()
-        await limits.count("LOGIN_ADDRESS", address_key(client.address))
-        await limits.check("LOGIN_ACCOUNT", name)
-        user = await self._find(data)
+        block = address_key(client.address)
+        await self.auth.limits.count("LOGIN_ADDRESS", block)
+        async with self.database.session() as session:
+            row = await self.manager.find_by_login(session, data.username)
+        account = f"id {row.id}" if row else f"text {data.username.lower()}"  # a name and an address are one account
+        await self._limit(self.auth.limits.check, row, account, block)
+        user = await self._verified(row, data.password.get_secret_value())
         if user is None:
-            await limits.count("LOGIN_ACCOUNT", name)
-            logger.warning("sign-in failed", address=client.address)
+            await self._limit(self.auth.limits.count, row, account, block)
+            logger.warning("sign-in failed", **({"user": str(row.id)} if row else {}), address=client.address)
             raise WrongCredentialsException
-        await limits.check("LOGIN_ACCOUNT", name)  # of a burst, none is answered after the last allowed failure
+        # Of a burst, none is answered after the last allowed failure.
+        await self._limit(self.auth.limits.check, row, account, block)
         tokens = await self._begin(user, data.password.get_secret_value(), client)
         await self.logout(*presented)  # last: if Redis fails before, the client still has the session it came with
         logger.info("signed in", user=str(user.id), address=client.address)
         return UserData.model_validate(user), tokens
 
-    async def _find(self, data: LoginScheme) -> User | None:
-        """Return the active user whose password this is; it takes as long whoever is missing."""
-        async with self.database.session() as session:
-            user = await self.manager.find_by_username(session, data.username)
-        password = data.password.get_secret_value()
+    async def _limit(
+        self, step: Callable[[Limit, str], Awaitable[None]], user: User | None, account: str, block: str
+    ) -> None:
+        """Hold a failure against the account and address, and against the account from wherever it is tried.
+
+        Where the account is signed in it may still be tried when the second is used up: strangers lock nobody out.
+        """
+        await step("LOGIN_ACCOUNT", f"{account} {block}")
+        try:
+            await step("LOGIN_ACCOUNT_TOTAL", account)
+        except TooManyRequestsException:
+            sessions = await self.auth.sessions.find_all(str(user.id if user else NOBODY))
+            if block not in {address_key(each.ip) for each in sessions.values()}:
+                raise
+
+    async def _verified(self, user: User | None, password: str) -> User | None:
+        """Return the active user if this is the password; the work is the same whatever is missing."""
         is_right = await self.auth.passwords.verify(password, user.hashed_password if user else None)
         if user is None or not is_right or not user.is_active:
             return None
@@ -108,10 +142,14 @@ class AuthService:
 
     async def _replace_hash(self, user: User, hashed: str) -> None:
         """Store another hash of the same password, unless the password was changed meanwhile."""
-        known = StoredPassword(id=user.id, hashed_password=user.hashed_password)
         async with self.database.session(commit=True) as session:
-            if await self.manager.update_all(session, PasswordUser(hashed_password=hashed), known):
+            if await self._swap_hash(session, user, hashed):
                 user.hashed_password = hashed
+
+    async def _swap_hash(self, session: AsyncSession, user: User, hashed: str) -> int:
+        """Store a hash if the one that was verified is still there; return how many rows changed."""
+        known = StoredPassword(id=user.id, hashed_password=user.hashed_password)
+        return await self.manager.update_all(session, PasswordUser(hashed_password=hashed), known)
 
     async def _begin(self, user: User, password: str, client: Client) -> Tokens:
         """Write the session first, then look again: who was barred or got a new password meanwhile stays out."""
@@ -140,6 +178,8 @@ class AuthService:
         try:
             claims = self.auth.tokens.verify(token or "", "refresh")
         except InvalidTokenError as error:
+            if token and not isinstance(error, ExpiredTokenError):
+                logger.warning("refused", reason="bad token", address=client.address)
             raise SessionEndedException from error
         user_id, session_id = claims.user_id, claims.session_id
         await self.auth.limits.check("REFRESH", session_id)
@@ -197,32 +237,43 @@ class AuthService:
         Raises:
             WrongPasswordException: the current one is another.
         """
-        row = await self.confirm_password(user, data.current_password.get_secret_value(), "current_password")
-        new = data.new_password.get_secret_value()
-        if is_made_of(new, row.username, row.email):
-            raise WrongPasswordException(errors=[FieldError(field="new_password", message=messages.PASSWORD_IS_NAME)])
-        row.hashed_password = await self.auth.passwords.hash(new)
-        async with self.database.session(commit=True) as session:
-            await self.manager.update_by_id(session, user.id, PasswordUser(hashed_password=row.hashed_password))
-        await self.auth.sessions.end_all(str(user.id))
-        logger.info("password changed", user=str(user.id))
+        current, new = data.current_password.get_secret_value(), data.new_password.get_secret_value()
+        with event("password changed", user=str(user.id), address=client.address):
+            row = await self.confirm_password(user, current, "current_password", client)
+            if is_made_of(new, row.username, row.email):
+                error = FieldError(field="new_password", message=messages.PASSWORD_IS_NAME)
+                raise WrongPasswordException(errors=[error])
+            hashed = await self.auth.passwords.hash(new)
+            while not await self._store_password(row, hashed):  # another request stored another hash meanwhile
+                row = await self.confirm_password(user, current, "current_password", client)
+            await self.auth.sessions.end_all(str(user.id))
+        row.hashed_password = hashed
         return await self._begin(row, new, client)
 
-    async def confirm_password(self, user: UserData, password: str, field: str) -> User:
+    async def _store_password(self, user: User, hashed: str) -> int:
+        """Store a new password unless it has changed; sessions end before the commit, lest Redis fail after it."""
+        async with self.database.session(commit=True) as session:
+            changed = await self._swap_hash(session, user, hashed)
+            if changed:
+                await self.auth.sessions.end_all(str(user.id))
+        return changed
+
+    async def confirm_password(self, user: UserData, password: str, field: str, client: Client) -> User:
         """Return the user's row if this is the password.
 
         Raises:
             WrongPasswordException: it is not; `errors` names `field`.
             TooManyRequestsException: it was tried too often.
         """
-        limits, name = self.auth.limits, user.username.lower()
-        await limits.check("LOGIN_ACCOUNT", name)
+        limits, key = self.auth.limits, str(user.id)
+        await limits.check("PASSWORD", key)
         async with self.database.session() as session:
             row = await self.manager.find_by_id(session, user.id)
         if await self.auth.passwords.verify(password, row.hashed_password if row else None) and row:
-            await limits.check("LOGIN_ACCOUNT", name)  # as at sign-in: a burst of guesses gets no more answers
+            await limits.check("PASSWORD", key)  # as at sign-in: a burst of guesses gets no more answers
             return row
-        await limits.count("LOGIN_ACCOUNT", name)
+        logger.warning("confirmation failed", user=key, address=client.address)
+        await limits.count("PASSWORD", key)
         raise WrongPasswordException(errors=[FieldError(field=field, message=messages.WRONG_PASSWORD)])
 
 

@@ -74,15 +74,16 @@ async def _around_commit(changed: dict[str, bool], sessions: SessionManager) -> 
     if not changed:
         yield
         return
-    await sessions.invalidate(changed)
+    gone = [user_id for user_id, is_gone in changed.items() if is_gone]
+    await _tell(sessions, changed, gone)
     yield
     try:
-        await sessions.invalidate(changed)
-        if gone := _gone(changed):
-            await sessions.end_all(*gone)
+        await _tell(sessions, changed, gone)
     except RedisError as error:
         logger.error("users changed, sessions not told", users=len(changed), reason=type(error).__name__)
 
 
-def _gone(changed: dict[str, bool]) -> Iterable[str]:
-    return [user_id for user_id, is_gone in changed.items() if is_gone]
+async def _tell(sessions: SessionManager, changed: Iterable[str], gone: list[str]) -> None:
+    await sessions.invalidate(changed)
+    if gone:
+        await sessions.end_all(*gone)

@@ -11,6 +11,7 @@ from src.auth.dependencies import CurrentUser, Superuser
 from src.auth.exceptions import (
     LastSuperuserException,
     NotSuperuserException,
+    OwnAccountException,
     TooManyPasswordsException,
     TooManyRequestsException,
     WrongPasswordException,
@@ -19,13 +20,15 @@ from src.auth.handler import signed_out_cookies
 from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
 from src.auth.routing import PrefixRouter
 from src.auth.schemes import ConfirmScheme, UserData
+from src.auth.state import ClientDepends
 from src.database.session import CommittedDbSession, DbSession
 from src.exceptions import HttpAlreadyExistException
 from src.users.exceptions import UserNotFoundException
-from src.users.schemes import UserChanges, UserChangesBySuperuser, UserPage, UserPageQuery
+from src.users.schemes import OwnChanges, UserChangesBySuperuser, UserPage, UserPageQuery
 from src.users.services import AccountServiceDepends, UserServiceDepends
 from src.utils import error_response_docs, ok_response_docs
 
+CONFIRMED = error_response_docs(WrongPasswordException, TooManyRequestsException, TooManyPasswordsException)
 router = PrefixRouter(prefix="/users", tags=["users"], responses={**UNAVAILABLE, **GUARDED})
 
 
@@ -41,31 +44,28 @@ async def get_own(user: CurrentUser) -> UserData:
         **ok_response_docs("", model=UserData),
         **CHANGING,
         **WITH_BODY,
+        **CONFIRMED,
         **error_response_docs(HttpAlreadyExistException),
     },
 )
 async def change_own(
-    changes: UserChanges, user: CurrentUser, service: UserServiceDepends, session: CommittedDbSession
+    changes: OwnChanges, user: CurrentUser, service: AccountServiceDepends, client: ClientDepends
 ) -> UserData:
-    """Change the signed-in user's name or e-mail address."""
-    return await service.change_own(session, user, changes)
+    """Change the signed-in user; another name or e-mail address asks for the current password."""
+    return await service.change_own(user, changes, client)
 
 
 @router.delete(
     "/info",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses={
-        **CHANGING,
-        **WITH_BODY,
-        **error_response_docs(
-            WrongPasswordException, LastSuperuserException, TooManyRequestsException, TooManyPasswordsException
-        ),
-    },
+    responses={**CHANGING, **WITH_BODY, **CONFIRMED, **error_response_docs(LastSuperuserException)},
 )
-async def delete_own(data: ConfirmScheme, user: CurrentUser, service: AccountServiceDepends) -> Response:
+async def delete_own(
+    data: ConfirmScheme, user: CurrentUser, service: AccountServiceDepends, client: ClientDepends
+) -> Response:
     """Delete the signed-in user's account, for good."""
-    await service.delete_own(user, data)
+    await service.delete_own(user, data, client)
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     for cookie in signed_out_cookies(get_auth_settings()):
         response.headers.append("set-cookie", cookie)
@@ -99,7 +99,11 @@ async def get_user(user_id: UUID, _: Superuser, service: UserServiceDepends, ses
         **CHANGING,
         **WITH_BODY,
         **error_response_docs(
-            NotSuperuserException, UserNotFoundException, HttpAlreadyExistException, LastSuperuserException
+            NotSuperuserException,
+            OwnAccountException,
+            UserNotFoundException,
+            HttpAlreadyExistException,
+            LastSuperuserException,
         ),
     },
 )
@@ -109,9 +113,10 @@ async def change_user(
     superuser: Superuser,
     service: UserServiceDepends,
     session: CommittedDbSession,
+    client: ClientDepends,
 ) -> UserData:
     """Activate, deactivate, promote, demote or rename a user; it takes effect on the user's next request."""
-    return await service.change(session, superuser, user_id, changes)
+    return await service.change(session, superuser, user_id, changes, client)
 
 
 @router.delete(
@@ -119,11 +124,15 @@ async def change_user(
     status_code=HTTPStatus.NO_CONTENT,
     responses={
         **CHANGING,
-        **error_response_docs(NotSuperuserException, UserNotFoundException, LastSuperuserException),
+        **error_response_docs(NotSuperuserException, OwnAccountException, UserNotFoundException),
     },
 )
 async def delete_user(
-    user_id: UUID, superuser: Superuser, service: UserServiceDepends, session: CommittedDbSession
+    user_id: UUID,
+    superuser: Superuser,
+    service: UserServiceDepends,
+    session: CommittedDbSession,
+    client: ClientDepends,
 ) -> None:
-    """Delete a user; their sessions end."""
-    await service.delete(session, user_id, by=superuser)
+    """Delete another user; their sessions end."""
+    await service.delete(session, superuser, user_id, client)

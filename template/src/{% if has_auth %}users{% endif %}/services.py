@@ -4,16 +4,24 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from loguru import logger
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.exceptions import LastSuperuserException, NotAuthenticatedException
+from src.auth import messages
+from src.auth.exceptions import (
+    LastSuperuserException,
+    NotAuthenticatedException,
+    NotSuperuserException,
+    OwnAccountException,
+    WrongPasswordException,
+)
 from src.auth.managers import UserManager
-from src.auth.schemes import ConfirmScheme, UserData
-from src.auth.services import AuthServiceDepends
+from src.auth.schemes import Client, ConfirmScheme, UserData
+from src.auth.services import AuthServiceDepends, event
 from src.database.session import DatabaseDepends
+from src.schemes import FieldError
 from src.users.exceptions import UserNotFoundException
 from src.users.schemes import (
+    OwnChanges,
     UserChanges,
     UserChangesBySuperuser,
     UserFilter,
@@ -58,38 +66,61 @@ class UserService:
         return UserPage(items=items, next_cursor=page.next_cursor)
 
     async def change(
-        self, session: AsyncSession, superuser: UserData, user_id: UUID, changes: UserChangesBySuperuser
+        self, session: AsyncSession, superuser: UserData, user_id: UUID, changes: UserChangesBySuperuser, client: Client
     ) -> UserData:
         """Change any user.
 
         Raises:
+            OwnAccountException: one's own name and address change by the password only.
+            NotSuperuserException: the superuser was demoted or deactivated meanwhile.
             LastSuperuserException: nobody could undo it.
             UserNotFoundException: there is none of this id.
         """
-        if changes.may_unseat:
-            await self._keep_one_superuser(session, user_id)
-        row = await self.manager.update_by_id(session, user_id, changes)
-        if row is None:
-            raise UserNotFoundException
         fields = ",".join(sorted(changes.model_fields_set))
-        logger.info("user changed", user=str(user_id), by=str(superuser.id), fields=fields)
+        with event("user changed", user=str(user_id), by=str(superuser.id), address=client.address, fields=fields):
+            if user_id == superuser.id and changes.asks_for_name:
+                raise OwnAccountException
+            superusers = await self._lock_superusers(session, superuser)
+            if changes.may_unseat and superusers == {user_id}:
+                raise LastSuperuserException
+            row = await self.manager.update_by_id(session, user_id, changes)
+            if row is None:
+                raise UserNotFoundException
         return UserData.model_validate(row)
 
-    async def delete(self, session: AsyncSession, user_id: UUID, *, by: UserData) -> None:
-        """Delete a user.
+    async def delete(self, session: AsyncSession, superuser: UserData, user_id: UUID, client: Client) -> None:
+        """Delete another user.
 
         Raises:
-            LastSuperuserException: nobody could undo it.
+            OwnAccountException: one's own account is deleted by the password only.
+            NotSuperuserException: the superuser was demoted or deactivated meanwhile.
             UserNotFoundException: there is none of this id.
         """
-        await self._keep_one_superuser(session, user_id)
-        if not await self.manager.delete_by_id(session, user_id):
-            raise UserNotFoundException
-        logger.info("user deleted", user=str(user_id), by=str(by.id))
+        with event("user deleted", user=str(user_id), by=str(superuser.id), address=client.address):
+            if user_id == superuser.id:
+                raise OwnAccountException
+            await self._lock_superusers(session, superuser)
+            if not await self.manager.delete_by_id(session, user_id):
+                raise UserNotFoundException
 
-    async def _keep_one_superuser(self, session: AsyncSession, user_id: UUID) -> None:
-        if await self.manager.lock_superusers(session) == {user_id}:
+    async def _lock_superusers(self, session: AsyncSession, superuser: UserData) -> set[UUID]:
+        """Check once more, where nobody can change it any more, who asks; return the active superusers."""
+        superusers = await self.manager.lock_superusers(session)
+        if superuser.id not in superusers:
+            raise NotSuperuserException
+        return superusers
+
+    async def delete_own(self, session: AsyncSession, user: UserData) -> None:
+        """Delete the signed-in user.
+
+        Raises:
+            LastSuperuserException: nobody could administer the service any more.
+            NotAuthenticatedException: the user was deleted meanwhile.
+        """
+        if await self.manager.lock_superusers(session) == {user.id}:
             raise LastSuperuserException
+        if not await self.manager.delete_by_id(session, user.id):
+            raise NotAuthenticatedException
 
 
 class AccountService:
@@ -102,7 +133,29 @@ class AccountService:
         self.users = users
         self.database = database
 
-    async def delete_own(self, user: UserData, data: ConfirmScheme) -> None:
+    async def change_own(self, user: UserData, changes: OwnChanges, client: Client) -> UserData:
+        """Change the signed-in user; another name or e-mail address asks for the password before anything else.
+
+        Raises:
+            WrongPasswordException: the password is missing or another.
+            TooManyRequestsException: RATE_LIMIT_PROFILE or RATE_LIMIT_PASSWORD is used up.
+            NotAuthenticatedException: the user was deleted meanwhile.
+        """
+        fields = ",".join(sorted(changes.model_fields_set - {"current_password"}))
+        with event("profile changed", user=str(user.id), address=client.address, fields=fields):
+            if changes.needs_password(user):
+                await self.auth.auth.limits.count("PROFILE", str(user.id))
+                await self._confirm(user, changes, client)
+            async with self.database.session(commit=True) as session:
+                return await self.users.change_own(session, user, changes)
+
+    async def _confirm(self, user: UserData, changes: OwnChanges, client: Client) -> None:
+        if changes.current_password is None:
+            error = FieldError(field="current_password", message=messages.PASSWORD_MISSING)
+            raise WrongPasswordException(errors=[error])
+        await self.auth.confirm_password(user, changes.current_password.get_secret_value(), "current_password", client)
+
+    async def delete_own(self, user: UserData, data: ConfirmScheme, client: Client) -> None:
         """Delete the signed-in user.
 
         Raises:
@@ -110,12 +163,10 @@ class AccountService:
             LastSuperuserException: nobody could administer the service any more.
             NotAuthenticatedException: the user was deleted meanwhile.
         """
-        await self.auth.confirm_password(user, data.password.get_secret_value(), "password")
-        try:
+        with event("account deleted", user=str(user.id), address=client.address):
+            await self.auth.confirm_password(user, data.current_password.get_secret_value(), "current_password", client)
             async with self.database.session(commit=True) as session:
-                await self.users.delete(session, user.id, by=user)
-        except UserNotFoundException as error:
-            raise NotAuthenticatedException from error
+                await self.users.delete_own(session, user)
 
 
 UserServiceDepends = Annotated[UserService, Depends(UserService)]

@@ -1,5 +1,6 @@
 """Users, and clients that are signed in; for tests of your own features too."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -9,6 +10,7 @@ import bcrypt
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
+from redis.asyncio import Redis
 
 from src.auth.managers import UserManager
 from src.auth.passwords import hash_password
@@ -23,6 +25,7 @@ HASHED = hash_password(PASSWORD, 4)
 NAVIGATION = {"Accept": "text/html"}
 NewClient = Callable[..., Awaitable[AsyncClient]]
 NewUserFixture = Callable[..., Awaitable[UserData]]
+Asked = Callable[[], Awaitable[list[str]]]
 
 
 async def login(client: AsyncClient, username: str = "ann", password: str = PASSWORD) -> Response:
@@ -104,3 +107,28 @@ async def superuser(new_client: NewClient, new_user: NewUserFixture) -> AsyncCli
     """A superuser's client."""
     await new_user("root1", is_superuser=True)
     return await new_client("root1")
+
+
+@pytest.fixture
+async def asked(app: FastAPI) -> AsyncIterator[Asked]:
+    """Return what Redis was asked since the last time, as its own MONITOR sees it on the wire."""
+    seen: asyncio.Queue[str] = asyncio.Queue()
+    client: Redis = app.state.redis
+    own = str(client.connection_pool.connection_kwargs["db"])  # another test's worker has another one
+    async with client.monitor() as monitor:
+
+        async def listen() -> None:
+            async for line in monitor.listen():
+                if str(line["db"]) == own:
+                    seen.put_nowait(line["command"])
+
+        async def since() -> list[str]:
+            await client.echo("until here")
+            commands = []
+            while "until here" not in (command := await seen.get()):
+                commands.append(command.split()[0])
+            return commands
+
+        task = asyncio.create_task(listen())
+        yield since
+        task.cancel()

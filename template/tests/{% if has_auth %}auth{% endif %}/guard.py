@@ -1,7 +1,10 @@
 """The guard of the application, taken away for tests of everything else and put back for tests of who may what."""
 
+from typing import get_args
+
 from fastapi import FastAPI
 
+from src.auth.limits import Limit
 from src.auth.middleware import TokenValidationMiddleware
 
 GUARD = TokenValidationMiddleware.__name__
@@ -9,10 +12,7 @@ GUARD = TokenValidationMiddleware.__name__
 AUTH_VARIABLES = {
     "SECRET_KEY": "a-key-of-the-tests-that-signs-nothing-else",
     "PASSWORD_HASH_COST": "4",
-    "RATE_LIMIT_LOGIN_ACCOUNT": "",
-    "RATE_LIMIT_LOGIN_ADDRESS": "",
-    "RATE_LIMIT_REGISTER": "",
-    "RATE_LIMIT_REFRESH": "",
+    **{f"RATE_LIMIT_{name}": "" for name in get_args(Limit)},
 }
 
 

@@ -312,8 +312,8 @@ async def test_the_log_holds_no_secret(
     await signed_in.get("/auth/refresh?redirect_url=/s3cret-word", headers=NAVIGATION)
     secrets += stolen(signed_in).values()
     await signed_in.post("/auth/change-password", json={"current_password": PASSWORD, "new_password": NEW})
-    await signed_in.request("DELETE", "/users/info", json={"password": "s3cret-word"})
-    await signed_in.request("DELETE", "/users/info", json={"password": NEW})
+    await signed_in.request("DELETE", "/users/info", json={"current_password": "s3cret-word"})
+    await signed_in.request("DELETE", "/users/info", json={"current_password": NEW})
     assert len(logs) > 10
     assert not [(secret, line) for line in logs for secret in secrets if secret in line]
     assert not [line for line in logs if line.startswith("forged")]

@@ -1,8 +1,12 @@
 """Settings of authentication: prod starts with good ones only."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
-from src.auth.config import get_auth_settings
+from src.auth.config import _development_key, get_auth_settings
 from src.config import InvalidSettingsError
 from tests.settings import forget_settings
 
@@ -22,14 +26,15 @@ def read(monkeypatch: pytest.MonkeyPatch, environment: str, **values: str) -> st
     return ""
 
 
+@pytest.mark.parametrize("environment", ["test", "prod"])
 @pytest.mark.parametrize(
     "key", ["", "short", "change-me", "x" * 64, "change-me-change-me-change-me-now", "0123456789abcdef" * 2 + "\0"[:0]]
 )
-def test_prod_refuses_a_key_that_is_no_secret(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_a_key_that_is_no_secret_is_refused(monkeypatch: pytest.MonkeyPatch, environment: str, key: str) -> None:
     """Missing, short, an example, or one key held down; the message names it and the remedy, never the value."""
-    message = read(monkeypatch, "prod", SECRET_KEY=key[:31] if key.startswith("0") else key)
+    message = read(monkeypatch, environment, SECRET_KEY=key[:31] if key.startswith("0") else key)
     assert "SECRET_KEY" in message
-    assert "secrets.token_hex" in message
+    assert "make env" in message
     assert not key or key not in message or key == "short"
 
 
@@ -50,10 +55,50 @@ def test_prod_starts_with_good_settings(monkeypatch: pytest.MonkeyPatch) -> None
     assert get_auth_settings().cookie_secure
 
 
-def test_dev_starts_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cookies work over http there."""
+@pytest.fixture
+def development_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / ".dev" / "secret_key"
+    monkeypatch.setattr("src.auth.config.DEVELOPMENT_KEY", path)
+    return path
+
+
+def test_dev_makes_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch, development_key: Path) -> None:
+    """Nobody else can read it, and tokens outlive a restart; cookies work over http there."""
     assert read(monkeypatch, "dev", SECRET_KEY="") == ""
-    assert not get_auth_settings().cookie_secure
+    settings = get_auth_settings()
+    assert settings.SECRET_KEY.get_secret_value() == development_key.read_text()
+    assert development_key.stat().st_mode & 0o777 == 0o600
+    assert not settings.cookie_secure
+    assert read(monkeypatch, "dev", SECRET_KEY="") == ""
+    assert get_auth_settings().SECRET_KEY == settings.SECRET_KEY
+
+
+def test_processes_that_start_at_once_make_one_key(monkeypatch: pytest.MonkeyPatch, development_key: Path) -> None:
+    """Each of them has seen that there is none."""
+    start = threading.Barrier(8)
+
+    def make(_: int) -> str:
+        start.wait()
+        return _development_key()
+
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(make, range(8))) == {development_key.read_text()}
+    assert [path.name for path in development_key.parent.iterdir()] == ["secret_key"]
+
+
+def test_dev_that_cannot_keep_a_key_says_so(monkeypatch: pytest.MonkeyPatch, development_key: Path) -> None:
+    """With the remedy."""
+    development_key.parent.write_text("a file")
+    message = read(monkeypatch, "dev", SECRET_KEY="")
+    assert "SECRET_KEY" in message
+    assert "make env" in message
+
+
+def test_a_limit_may_have_several_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be read is named."""
+    assert read(monkeypatch, "test", RATE_LIMIT_PASSWORD="1/minute; 9/hour") == ""
+    assert "RATE_LIMIT_PASSWORD" in read(monkeypatch, "test", RATE_LIMIT_PASSWORD="1/minute; often")
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])

@@ -24,8 +24,8 @@ BODIES: dict[Operation, dict[str, Any]] = {
     ("POST", "/auth/register"): {"username": "bob", "email": "bob@example.com", "password": PASSWORD},
     ("POST", "/auth/login"): {"username": "ann", "password": PASSWORD},
     ("POST", "/auth/change-password"): {"current_password": PASSWORD, "new_password": NEW},
-    ("DELETE", "/users/info"): {"password": PASSWORD},
-    ("PATCH", "/users/info"): {"username": "bob"},
+    ("DELETE", "/users/info"): {"current_password": PASSWORD},
+    ("PATCH", "/users/info"): {"username": "bob", "current_password": PASSWORD},
     ("PATCH", "/users/{user_id}"): {"username": "bob"},
 }
 

@@ -1,15 +1,18 @@
 """How often somebody may try."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from src.auth.limits import RateLimits, address_key
+from src.auth.limits import Limit, RateLimits, address_key
 from src.auth.passwords import PasswordHasher
+from src.auth.schemes import UserData
 from src.auth.state import AuthState
-from tests.auth.fixtures import PASSWORD, NewClient, login
+from tests.auth.fixtures import PASSWORD, Asked, NewClient, NewUserFixture, login
 
 
 @pytest.fixture
@@ -47,18 +50,21 @@ async def test_a_burst_gets_no_more_answers(anonymous: AsyncClient) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/auth/login"), ("DELETE", "/users/info")])
 async def test_a_right_guess_that_comes_too_late_is_none(
-    limited: AuthState, signed_in: AsyncClient, method: str, path: str
+    limited: AuthState, signed_in: AsyncClient, ann: UserData, method: str, path: str
 ) -> None:
     """The last allowed failure happened while it was hashed."""
+
+    login_budget: tuple[Limit, str] = ("LOGIN_ACCOUNT", f"id {ann.id} 127.0.0.1")
+    budget: tuple[Limit, str] = login_budget if method == "POST" else ("PASSWORD", str(ann.id))
 
     class SlowHasher(PasswordHasher):
         async def verify(self, password: str, stored: str | None) -> bool:
             for _ in range(10):
-                await limited.limits.count("LOGIN_ACCOUNT", "ann")
+                await limited.limits.count(*budget)
             return await super().verify(password, stored)
 
     limited.passwords = SlowHasher(cost=4, queue=2)
-    sent = {"password": PASSWORD} | ({"username": "ann"} if method == "POST" else {})
+    sent = {"username": "ann", "password": PASSWORD} if method == "POST" else {"current_password": PASSWORD}
     assert (await signed_in.request(method, path, json=sent)).status_code == 429
     assert (await signed_in.get("/users/info")).status_code == 200
 
@@ -97,9 +103,135 @@ async def test_new_tokens_of_a_session_are_counted(limited: AuthState, signed_in
 
 async def test_a_confirmed_password_is_limited_too(limited: AuthState, signed_in: AsyncClient) -> None:
     """A stolen session is no place to guess it."""
-    wrong = {"password": "wrong"}
+    wrong = {"current_password": "wrong"}
     answers = [await signed_in.request("DELETE", "/users/info", json=wrong) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [422] * 10 + [429]
+    new = {"new_password": "four other words nobody guesses"}
+    assert (await signed_in.post("/auth/change-password", json=wrong | new)).status_code == 429
+
+
+async def test_who_renames_keeps_the_limits(limited: AuthState, signed_in: AsyncClient) -> None:
+    """They hang on the user, not on a name that the user chooses."""
+    wrong = {"current_password": "wrong", "new_password": "four other words nobody guesses"}
+    for _ in range(9):
+        assert (await signed_in.post("/auth/change-password", json=wrong)).status_code == 422
+    renamed = {"username": "anna", "email": "anna@example.com", "current_password": PASSWORD}
+    assert (await signed_in.patch("/users/info", json=renamed)).status_code == 200
+    answers = [await signed_in.post("/auth/change-password", json=wrong) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [422, 429]
+    assert limited.limits
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong", None])
+async def test_who_looks_for_taken_names_has_ten(
+    limited: AuthState, signed_in: AsyncClient, new_user: NewUserFixture, password: str | None
+) -> None:
+    """An hour, whatever the answer; what asks for no other name is not counted."""
+    await new_user("bob")
+    limited.limits._limits["PASSWORD"] = []
+    body = {"username": "bob"} | ({"current_password": password} if password else {})
+    answers = [await signed_in.patch("/users/info", json=body) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [409 if password == PASSWORD else 422] * 10 + [429]
+    assert (await signed_in.patch("/users/info", json={"username": "ann"})).status_code == 200
+
+
+class Clock:
+    """The time as the limits see it."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.passed
+
+
+@pytest.fixture
+def clock(limited: AuthState, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Limits but of addresses, which count for themselves; and a clock to turn."""
+    limited.limits._limits["LOGIN_ADDRESS"] = []
+    clock = Clock()
+    monkeypatch.setattr("limits.aio.storage.redis.redispy.time", clock)
+    return clock
+
+
+@pytest.fixture
+def new_peer(app: FastAPI, new_client: NewClient) -> Callable[[str], Awaitable[AsyncClient]]:
+    async def make(address: str) -> AsyncClient:
+        return await new_client(transport=ASGITransport(app, raise_app_exceptions=False, client=(address, 1)))
+
+    return make
+
+
+NewPeer = Callable[[str], Awaitable[AsyncClient]]
+
+
+async def besiege(clock: Clock, strangers: list[AsyncClient], *, minutes: int) -> None:
+    """Try wrong passwords for two hours, all of them every few minutes, by both ways in."""
+    for attempt in range(120 // minutes):
+        clock.passed += 60 * minutes
+        for stranger in strangers:
+            await login(stranger, ["ANN", "ann@example.com"][attempt % 2], "wrong")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.2", "2001:db8:0:2::1"])
+async def test_one_stranger_keeps_no_owner_out(ann: UserData, clock: Clock, new_peer: NewPeer, address: str) -> None:
+    """From any other address block; the stranger gets no answer even to the right password."""
+    stranger = await new_peer("2001:db8::1")
+    await besiege(clock, [stranger], minutes=1)
+    assert (await login(stranger, ann.username)).status_code == 429
+    assert (await login(await new_peer("2001:db8::2"), ann.username)).status_code == 429  # the same block
+    assert (await login(await new_peer(address), ann.username)).status_code == 200
+
+
+async def test_eight_strangers_keep_no_owner_out_of_where_they_are_signed_in(
+    ann: UserData, clock: Clock, new_peer: NewPeer, auth: AuthState
+) -> None:
+    """A block with a living session may try within its own limit, and no other one."""
+    home, office = await new_peer("2001:db8:0:1::1"), await new_peer("10.0.2.1")
+    assert [(await login(place, ann.username)).status_code for place in (home, office)] == [200] * 2
+    await besiege(clock, [await new_peer(f"10.0.0.{number}") for number in range(8)], minutes=4)
+    assert (await login(await new_peer("10.0.1.1"), ann.username)).status_code == 429
+    neighbour = await new_peer("2001:db8:0:1::2")
+    assert (await login(neighbour, ann.email)).status_code == 200
+    assert [(await login(neighbour, ann.email, "wrong")).status_code for _ in range(11)] == [401] * 10 + [429]
+    await auth.sessions.end_all(str(ann.id))
+    assert (await login(await new_peer("10.0.2.1"), ann.username)).status_code == 429
+
+
+async def test_a_name_and_an_address_are_one_budget(ann: UserData, clock: Clock, new_peer: NewPeer) -> None:
+    """However they are written."""
+    client = await new_peer("10.0.0.1")
+    assert (await login(client, "Ann@Example.com")).status_code == 200
+    names = ["ann", ann.email, "ANN", ann.email.upper(), "Ann"] * 2
+    assert [(await login(client, name, "wrong")).status_code for name in names] == [401] * 10
+    assert [(await login(client, name)).status_code for name in ("ann", ann.email)] == [429] * 2
+    clock.passed += 301
+    assert (await login(client, ann.email)).status_code == 200
+
+
+async def test_a_block_has_thirty_failures_an_hour(ann: UserData, clock: Clock, new_peer: NewPeer) -> None:
+    """The second window of the same limit."""
+    client, answers = await new_peer("10.0.0.1"), []
+    for _ in range(7):
+        clock.passed += 301
+        answers += [(await login(client, ann.username, "wrong")).status_code for _ in range(5)]
+    assert answers == [401] * 30 + [429] * 5
+
+
+async def test_nobody_is_told_from_somebody_by_a_limit(
+    ann: UserData, clock: Clock, new_peer: NewPeer, asked: Asked
+) -> None:
+    """Refused by the total, a name that nobody has costs Redis what an account costs."""
+    seen = []
+    for number, name in enumerate((ann.username, "nobody")):
+        for address in range(10):
+            peer = await new_peer(f"10.{number}.0.{address}")
+            assert [(await login(peer, name, "wrong")).status_code for _ in range(10)] == [401] * 10
+        await asked()
+        assert (await login(await new_peer(f"10.{number}.1.1"), name)).status_code == 429
+        seen.append(await asked())
+    assert seen[0] == seen[1]
+    assert clock.passed == 0
 
 
 @pytest.mark.parametrize(

@@ -2,42 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import anyio.to_thread
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
-from redis.asyncio import Redis
+from starlette.requests import Request
 
 from src.auth.schemes import UserData
-
-Asked = Callable[[], Awaitable[list[str]]]
-
-
-@pytest.fixture
-async def asked(app: FastAPI) -> AsyncIterator[Asked]:
-    """Return what Redis was asked since the last time, as its own MONITOR sees it on the wire."""
-    seen: asyncio.Queue[str] = asyncio.Queue()
-    client: Redis = app.state.redis
-    own = str(client.connection_pool.connection_kwargs["db"])  # another test's worker has another one
-    async with client.monitor() as monitor:
-
-        async def listen() -> None:
-            async for line in monitor.listen():
-                if str(line["db"]) == own:
-                    seen.put_nowait(line["command"])
-
-        async def since() -> list[str]:
-            await client.echo("until here")
-            commands = []
-            while "until here" not in (command := await seen.get()):
-                commands.append(command.split()[0])
-            return commands
-
-        task = asyncio.create_task(listen())
-        yield since
-        task.cancel()
+from tests.auth.fixtures import Asked
 
 
 async def test_a_signed_in_get_is_one_hmget_and_nothing_else(
@@ -73,6 +47,27 @@ async def test_a_public_get_asks_nobody(signed_in: AsyncClient, asked: Asked, st
 
 
 async def test_one_line_is_logged(signed_in: AsyncClient, logs: list[str]) -> None:
-    """At most, and it names nobody."""
+    """At most."""
     await signed_in.get("/users/info")
     assert len(logs) == 1
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(60, 1), (0, 2)])
+async def test_a_body_in_time_costs_no_second_look(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, signed_in: AsyncClient, asked: Asked, seconds: int, looks: int
+) -> None:
+    """However many pieces it comes in; one that takes too long costs one more."""
+
+    async def take(request: Request) -> int:
+        return len(await request.body())
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x"
+
+    monkeypatch.setattr("src.auth.middleware.CHECK_SECONDS", seconds)
+    app.add_api_route("/take", take, methods=["POST"])
+    await signed_in.get("/users/info")
+    await asked()
+    assert (await signed_in.post("/take", content=body())).json() == 3
+    assert await asked() == ["HMGET"] * looks

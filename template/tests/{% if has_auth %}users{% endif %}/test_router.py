@@ -27,7 +27,7 @@ async def test_ones_own_profile(signed_in: AsyncClient, ann: UserData) -> None:
 
 async def test_a_profile_can_be_changed(signed_in: AsyncClient) -> None:
     """The change is seen at once, and only what was sent is changed."""
-    answer = await signed_in.patch("/users/info", json={"username": "anna"})
+    answer = await signed_in.patch("/users/info", json={"username": "anna", "current_password": PASSWORD})
     assert (answer.status_code, answer.json()["username"]) == (200, "anna")
     assert (await signed_in.get("/users/info")).json() == answer.json()
     assert answer.json()["email"] == "ann@example.com"
@@ -37,7 +37,8 @@ async def test_another_address_is_not_verified(new_user: NewUserFixture, new_cli
     """The same one stays as it was."""
     await new_user("vera", is_verified=True)
     vera = await new_client("vera")
-    answers = [await vera.patch("/users/info", json={"email": f"{name}@example.com"}) for name in ("VERA", "other")]
+    bodies = [{"email": f"{name}@example.com", "current_password": PASSWORD} for name in ("VERA", "other")]
+    answers = [await vera.patch("/users/info", json=body) for body in bodies]
     assert [answer.json()["is_verified"] for answer in answers] == [True, False]
 
 
@@ -51,7 +52,7 @@ async def test_a_profile_follows_the_rules_of_registration(
 ) -> None:
     """Taken, invalid, reserved; nothing to change is no error."""
     await new_user("bob")
-    answer = await signed_in.patch("/users/info", json=body)
+    answer = await signed_in.patch("/users/info", json=body | {"current_password": PASSWORD})
     assert answer.status_code == status
     if status == 409:
         assert [error["field"] for error in answer.json()["errors"]] == list(body)
@@ -59,9 +60,9 @@ async def test_a_profile_follows_the_rules_of_registration(
 
 async def test_an_account_is_deleted_with_its_password(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
     """A wrong one deletes nothing; the right one ends the sessions and removes the cookies."""
-    answer = await signed_in.request("DELETE", "/users/info", json={"password": "wrong"})
-    assert answer.json()["errors"] == [{"field": "password", "message": messages.WRONG_PASSWORD}]
-    assert (await signed_in.request("DELETE", "/users/info", json={"password": PASSWORD})).status_code == 204
+    answer = await signed_in.request("DELETE", "/users/info", json={"current_password": "wrong"})
+    assert answer.json()["errors"] == [{"field": "current_password", "message": messages.WRONG_PASSWORD}]
+    assert (await signed_in.request("DELETE", "/users/info", json={"current_password": PASSWORD})).status_code == 204
     assert not signed_in.cookies
     assert not await auth.sessions._redis.exists(session_key(str(ann.id)))
     assert (await login(signed_in)).status_code == 401
@@ -69,7 +70,7 @@ async def test_an_account_is_deleted_with_its_password(signed_in: AsyncClient, a
 
 async def test_an_account_is_deleted_once(signed_in: AsyncClient) -> None:
     """Of two that ask at once, one is nobody any more: 401, as documented."""
-    sent = {"password": PASSWORD}
+    sent = {"current_password": PASSWORD}
     answers = await asyncio.gather(*[signed_in.request("DELETE", "/users/info", json=sent) for _ in range(2)])
     assert sorted(answer.status_code for answer in answers) in ([204, 401], [204, 422])
 
@@ -132,18 +133,18 @@ async def test_a_user_is_read_changed_and_deleted(superuser: AsyncClient, ann: U
     assert [answer.status_code for answer in await asyncio.gather(*calls)] == [404] * 3
 
 
-@pytest.mark.parametrize("body", [{"is_active": False}, {"is_superuser": False}, None])
+@pytest.mark.parametrize("body", [{"is_active": False}, {"is_superuser": False}])
 async def test_the_last_superuser_stays(
-    superuser: AsyncClient, new_user: NewUserFixture, body: dict[str, bool] | None
+    superuser: AsyncClient, new_user: NewUserFixture, body: dict[str, bool]
 ) -> None:
     """An inactive one does not count; neither demoted, deactivated nor deleted, by whichever way."""
     await new_user("off", is_superuser=True, is_active=False)
     path = f"/users/{(await superuser.get('/users/info')).json()['id']}"
-    answer = await (superuser.patch(path, json=body) if body else superuser.delete(path))
+    answer = await superuser.patch(path, json=body)
     assert (answer.status_code, answer.json()["detail"]) == (409, messages.LAST_SUPERUSER)
-    assert (await superuser.request("DELETE", "/users/info", json={"password": PASSWORD})).status_code == 409
+    assert (await superuser.request("DELETE", "/users/info", json={"current_password": PASSWORD})).status_code == 409
     await new_user("second", is_superuser=True)
-    assert (await (superuser.patch(path, json=body) if body else superuser.delete(path))).is_success
+    assert (await superuser.patch(path, json=body)).is_success
 
 
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
@@ -158,7 +159,7 @@ async def count_waiting(database: Database) -> int:
 async def test_two_superusers_who_unseat_each_other_leave_one(
     new_user: NewUserFixture, new_client: NewClient, database: Database, method: str, body: dict[str, bool] | None
 ) -> None:
-    """At the same moment, too: one waits for the other, and then there is none to spare."""
+    """At the same moment, too: one waits for the other, and then is no superuser any more."""
     one, two = [await new_user(name, is_superuser=True) for name in ("one", "two")]
     client = await new_client("one")
     async with database.session(commit=True) as session:
@@ -167,6 +168,37 @@ async def test_two_superusers_who_unseat_each_other_leave_one(
         while not answer.done() and not await count_waiting(database):
             pass
         await UserManager().update_by_id(session, one.id, UserChangesBySuperuser(is_superuser=False))
-    assert (await answer).status_code == 409
+    assert (await answer).status_code == 403
     async with database.session() as session:
         assert await UserManager().lock_superusers(session) == {two.id}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"username": "anna"}, 422), ({"email": "anna@example.com"}, 422), ({"username": "bob"}, 422),
+     ({"username": "bob", "current_password": "wrong"}, 422), ({"username": "bob", "current_password": PASSWORD}, 409),
+     ({"username": "ann", "email": "ANN@example.com"}, 200), ({"current_password": "wrong"}, 200)],
+)  # fmt: skip
+async def test_another_name_or_address_asks_for_the_password(
+    signed_in: AsyncClient, new_user: NewUserFixture, body: dict[str, Any], status: int
+) -> None:
+    """Before anything is said about who has it; what stays the same asks for nothing."""
+    await new_user("bob")
+    answer = await signed_in.patch("/users/info", json=body)
+    assert answer.status_code == status
+    if status == 422:
+        assert [error["field"] for error in answer.json()["errors"]] == ["current_password"]
+        assert (await signed_in.get("/users/info")).json()["username"] == "ann"
+
+
+async def test_a_superusers_session_is_not_their_password(superuser: AsyncClient, new_user: NewUserFixture) -> None:
+    """Their own name and address change, and their account is deleted, under /users/info."""
+    await new_user("second", is_superuser=True)
+    path = f"/users/{(await superuser.get('/users/info')).json()['id']}"
+    for body in ({"username": "root2"}, {"email": "root2@example.com", "is_verified": True}):
+        answer = await superuser.patch(path, json=body)
+        assert (answer.status_code, answer.json()["detail"]) == (403, messages.OWN_ACCOUNT)
+    assert (await superuser.delete(path)).status_code == 403
+    assert (await superuser.patch(path, json={"is_verified": True})).json()["is_verified"]
+    body = {"username": "root2", "current_password": PASSWORD}
+    assert (await superuser.patch("/users/info", json=body)).json()["username"] == "root2"

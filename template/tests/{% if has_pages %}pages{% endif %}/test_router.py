@@ -7,7 +7,7 @@ import pytest
 from ada_url import URL
 from fastapi import FastAPI
 from httpx import AsyncClient
-from limits import parse
+from limits import parse_many
 
 from src.auth import messages as auth_messages
 from src.auth.config import get_auth_settings
@@ -203,7 +203,7 @@ async def test_links_and_redirects_keep_root_path(app: FastAPI, anonymous: Async
 async def test_a_used_up_limit_is_said_in_the_form(new_client: NewClient, auth: AuthState) -> None:
     """429, with the header that says for how long, and what was typed."""
     client = await new_client()
-    auth.limits._limits["LOGIN_ADDRESS"] = parse("1/minute")
+    auth.limits._limits["LOGIN_ADDRESS"] = parse_many("1/minute")
     await send(client, "/login", ANN)
     answer = await send(client, "/login", ANN)
     assert (answer.status_code, Page(answer).text(role="alert")) == (429, auth_messages.TOO_MANY_REQUESTS)

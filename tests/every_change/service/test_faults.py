@@ -190,7 +190,9 @@ async def test_while_redis_takes_no_write_the_signed_in_can_read(
     with fault(backends):
         assert (await signed_in.profile()).json()["username"] == signed_in.username
         if fault is not redis_full:  # which takes deletions
-            assert_unavailable(await signed_in.ask("PATCH", "/users/info", json={"username": new_name()}))
+            assert_unavailable(
+                await signed_in.ask("PATCH", "/users/info", json={"username": new_name(), "current_password": PASSWORD})
+            )
             assert_unavailable(await signed_in.post("/auth/logout"))
     assert (await signed_in.profile()).json()["username"] == signed_in.username
 
@@ -257,7 +259,9 @@ async def test_without_postgres_nobody_registers_or_changes(
     signed_in, name = await (await new_client(service)).sign_up(), new_name()
     with fault(backends):
         assert_unavailable(await client.register(name))
-        assert_unavailable(await signed_in.ask("PATCH", "/users/info", json={"username": new_name()}))
+        assert_unavailable(
+            await signed_in.ask("PATCH", "/users/info", json={"username": new_name(), "current_password": PASSWORD})
+        )
     assert (await client.register(name)).status_code == 201
     assert (await signed_in.profile()).json()["username"] == signed_in.username
 

@@ -139,7 +139,9 @@ async def test_a_change_of_the_profile_is_seen_by_the_other(signed_in: Client, e
     for name in ("first.name", "second.name"):
         changed = f"{name}{signed_in.username[:10]}"
         assert (await elsewhere.profile()).status_code == 200
-        assert (await signed_in.ask("PATCH", "/users/info", json={"username": changed})).status_code == 200
+        assert (
+            await signed_in.ask("PATCH", "/users/info", json={"username": changed, "current_password": PASSWORD})
+        ).status_code == 200
         assert (await elsewhere.profile()).json()["username"] == changed
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.support.backends import Backends
-from tests.support.clients import Client, assert_unavailable, new_name, statuses
+from tests.support.clients import PASSWORD, Client, assert_unavailable, new_name, statuses
 from tests.support.live import LiveService, NewClient, NewService
 from tests.support.pgbouncer import pgbouncer
 from tests.support.redis_nodes import Cluster, Watched, started, wait_until
@@ -40,7 +40,9 @@ async def be_somebody(client: Client) -> None:
     """Register, sign in, and do everything that a session can do, but end it."""
     await client.sign_up()
     assert (await client.refresh()).status_code == 204
-    assert (await client.ask("PATCH", "/users/info", json={"username": new_name()})).status_code == 200
+    assert (
+        await client.ask("PATCH", "/users/info", json={"username": new_name(), "current_password": PASSWORD})
+    ).status_code == 200
     assert (await client.profile()).json()["username"] != client.username
     assert len((await client.get("/auth/sessions")).json()) == 1
 
