@@ -1,5 +1,6 @@
 """Addresses of Redis: one server, a cluster, or a master that Sentinel watches over."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -53,8 +54,9 @@ def _one(url: str) -> Address:
 
 
 def _several(base: str, kind: Kind, rest: str) -> Address:
-    parts = urlsplit(f"//{rest}")
-    credentials, _, hosts = parts.netloc.rpartition("@")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    credentials, _, hosts = authority.rpartition("@")
+    parts = urlsplit(f"//host{rest.removeprefix(authority)}")  # a list of hosts is no host: newer Pythons refuse it
     nodes = tuple(_node(host, PORTS[kind]) for host in hosts.split(","))
     path = [unquote(part) for part in parts.path.split("/")[1:] if part]
     master = path.pop(0) if kind == "sentinel" and path else ""

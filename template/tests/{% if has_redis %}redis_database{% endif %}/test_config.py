@@ -43,6 +43,7 @@ def test_a_broken_address_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch
     [
         ("redis+cluster://:p%40ss@one,two:7001", "cluster", (("one", 6379), ("two", 7001)), ""),
         ("rediss+cluster://u:p%40ss@[::1]:7000/0?ssl_ca_certs=ca.pem", "cluster", (("::1", 7000),), ""),
+        ("redis+cluster://:p%40ss@one,[::1]:7000,[::2]", "cluster", (("one", 6379), ("::1", 7000), ("::2", 6379)), ""),
         ("redis+sentinel://:p%40ss@one,two:7001/mymaster/3", "sentinel", (("one", 26379), ("two", 7001)), "mymaster"),
         ("rediss+sentinel://:p%40ss@one/m?sentinel_password=a%26b", "sentinel", (("one", 26379),), "m"),
     ],
