@@ -57,7 +57,7 @@ def is_exposed(path: Path) -> bool:
 def main() -> int:
     path = env_file()
     if not path.exists():
-        fail(f"There is no {path}: cp .env.example {path}, then put values of your own where it says {EXAMPLE_SECRET}.")
+        fail(f"There is no {path}: make env writes one.")
     check_env_file(path)
     values, examples = read(path), read(EXAMPLE)
     found = list(findings(values, examples))

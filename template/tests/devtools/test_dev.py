@@ -37,7 +37,7 @@ def test_a_clone_without_settings_is_told_where_they_come_from(monkeypatch: pyte
     """Git does not hold `.env`."""
     monkeypatch.delenv("ENVIRONMENT")
     monkeypatch.setenv("ENV_FILE", str(tmp_path / ".env"))
-    with pytest.raises(Failure, match=r"There is no .*\.env.*: cp \.env\.example \.env"):
+    with pytest.raises(Failure, match=r"There is no .*\.env.*: make env"):
         refuse_what_is_not_development(get_settings())
 
 

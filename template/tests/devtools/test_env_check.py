@@ -65,9 +65,9 @@ def test_the_example_itself_is_unfinished(env_file: Path, check: Check) -> None:
 
 
 def test_without_a_file_it_says_how_to_begin(env_file: Path) -> None:
-    """The example is there to be copied."""
+    """`make env` writes one."""
     assert not env_file.exists()
-    with pytest.raises(Failure, match=r"cp \.env\.example"):
+    with pytest.raises(Failure, match="make env"):
         env_check.main()
 
 

@@ -196,6 +196,7 @@ def test_migrations_need_no_running_server(new_dev_project: Path, dev_environmen
         ({"ENVIRONMENT": "prod"}, "ENVIRONMENT is prod: `make dev` runs with ENVIRONMENT=dev in .env only"),
         ({"DB_HOST": "db.example.com"}, "is not on this machine"),
         ({"PORT": "none"}, "PORT: Input should be a valid integer"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY: HS256 needs 32 bytes or more"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(

@@ -46,11 +46,11 @@ def test_a_copy_asks_in_english(copy: Terminal, tmp_path: Path) -> None:
     answer(terminal, "Language of the prompts", ENTER)
     answer(terminal, "Name of the service", CLEAR, "Order Desk", ENTER)
     answer(terminal, "Short name", CLEAR, "Order Desk!", ENTER)
-    answer(terminal, "beginning with a letter: my-service", CLEAR, "desk", ENTER)
+    answer(terminal, "my-service: a-z, 0-9, hyphens", CLEAR, "desk", ENTER)
     answer(terminal, "What it does", ENTER)
     answer(terminal, "Author (may stay empty)", "Ann", ENTER)
     answer(terminal, "Author's e-mail", "not-an-address", ENTER)
-    answer(terminal, "like ann@example.com", CLEAR, "ann@example.com", ENTER)
+    answer(terminal, "ann@example.com, or leave empty", CLEAR, "ann@example.com", ENTER)
     answer(terminal, "PostgreSQL database", ENTER)
     answer(terminal, "Authentication:", ENTER)
     answer(terminal, "Pages for it", ENTER)
@@ -115,15 +115,3 @@ def test_ctrl_c_leaves_nothing(copy: Terminal, tmp_path: Path, prompt: str) -> N
     terminal.close()
     assert terminal.exitstatus != 0
     assert not (tmp_path / "service").exists()
-
-
-@pytest.mark.parametrize("lang", ["C.UTF-8", "ru_RU.UTF-8"])
-def test_a_folder_with_files_is_refused_before_the_first_question(copy: Terminal, tmp_path: Path, lang: str) -> None:
-    """In both languages, for none is chosen yet, and the files stay as they were."""
-    (tmp_path / "service").mkdir()
-    (tmp_path / "service" / "notes.txt").write_text("mine")
-    terminal = copy(lang)
-    terminal.expect_exact("The target folder is not empty")
-    terminal.expect_exact("Папка не пуста")
-    terminal.expect(pexpect.EOF)
-    assert [path.name for path in (tmp_path / "service").iterdir()] == ["notes.txt"]

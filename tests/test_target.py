@@ -1,0 +1,143 @@
+"""Where a copy may go: a new folder, or the fresh repository of a forge, of which nothing is lost and nothing leaks."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import copier
+import pexpect
+import pytest
+
+from tests.conftest import Run
+from tests.rendering import ROOT
+from tests.variants import VARIANTS, Variant
+
+ANSWERS = ".copier-answers.yml"
+STAY = {"README.md", ".gitignore", ANSWERS}
+# What forges offer, as far as it is about names that a service has.
+IGNORED = {
+    "python": "__pycache__/\n*.py[codz]\nbuild/\nlib/\n*.manifest\n*.log\n.env\n.envrc\n.venv\nenv/\n.mypy_cache/\n",
+    "node": "logs\n*.log\nnode_modules/\n.cache\ndist\n.env\n.env.*\n!.env.example\n",
+    "without .env": "*.log\n",
+}
+QUESTION = "🎤"  # Copier begins each with it
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Path:
+    """A repository as a forge makes it, with a blank in its path."""
+    folder = tmp_path / "my service"
+    folder.mkdir()
+    (folder / "README.md").write_text("# mine\n")
+    (folder / "LICENSE").write_text("mine\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    return folder
+
+
+def copy(template: Path, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", *arguments, str(template), str(folder)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def copy_in_a_terminal(template: Path, folder: Path, environment: dict[str, str]) -> None:
+    command = ["-m", "copier", "copy", str(template), str(folder)]
+    variables = {**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    terminal = pexpect.spawn(sys.executable, command, env=variables, encoding="utf-8", timeout=60, dimensions=(50, 80))
+    while terminal.expect([pexpect.EOF, QUESTION]):
+        terminal.send("\r")
+    terminal.close()
+    assert terminal.exitstatus == 0
+
+
+def added(folder: Path) -> set[str]:
+    """Add everything, and return what that is."""
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    command = ["git", "diff", "--cached", "--name-only", "--no-renames"]
+    return set(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("in_terminal", [False, True])
+@pytest.mark.parametrize("ignored", ["python", "node", "without .env", None])
+def test_a_fresh_repository_keeps_its_files_and_its_secrets(
+    template: Path, forge: Path, run: Run, clean_environment: dict[str, str], ignored: str | None, *, in_terminal: bool
+) -> None:
+    """README, licence and .gitignore stay; .env is written where git ignores it, and `git add --all` takes no secret."""
+    if ignored:
+        (forge / ".gitignore").write_text(IGNORED[ignored])
+    if in_terminal:
+        copy_in_a_terminal(template, forge, clean_environment)
+    else:
+        done = copy(template, forge)
+        assert done.returncode == 0, done.stderr
+        assert f"cd '{forge}'\n" in done.stderr
+        assert ("make env\n" in done.stderr) is bool(ignored)
+    assert (forge / "README.md").read_text() == "# mine\n"
+    assert (forge / ".env").exists() is (ignored is None)
+    if ignored:
+        assert (forge / ".gitignore").read_text() == IGNORED[ignored]
+        done = run("python", "-m", "devtools.env", cwd=forge, fails=ignored == "without .env")
+        assert (forge / ".env").exists() is (ignored != "without .env")
+        assert ("add the line .env to .gitignore" in done.stdout) is (ignored == "without .env")
+    run("python", "-c", "from devtools.services import _lock; _lock()", cwd=forge)
+    assert (forge / ".dev" / "lock").exists()
+    files = added(forge)
+    assert {".env.example", "LICENSE", "src/main.py", "docs/README.md"} <= files
+    assert [name for name in files if name == ".env" or name.startswith(".dev")] == []
+
+
+def test_the_names_of_ours_are_complete(rendered: Callable[[Variant], Path]) -> None:
+    """The list of hooks/prompts/target.jinja is what all variants have at their top, but for what may stay."""
+    text = (ROOT / "hooks" / "prompts" / "target.jinja").read_text(encoding="utf-8")
+    listed = re.findall(r"'([^']+)'", re.search(r"set ours = \[(.*?)\]", text)[1])  # type: ignore[index]
+    assert set(listed) == {path.name for variant in VARIANTS for path in rendered(variant).iterdir()} - STAY
+
+
+@pytest.mark.parametrize("name", ["Makefile", ".env", "src/app/main.py", ".github/workflows/deploy/all.yml"])
+@pytest.mark.parametrize("folder", ["plain", "x[1]", "a*b?"])
+def test_a_name_of_ours_is_refused(template: Path, tmp_path: Path, folder: str, name: str) -> None:
+    """Whatever the folder is called: it is named, and everything stays as it was."""
+    path = tmp_path / folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    done = copy(template, tmp_path / folder)
+    assert done.returncode != 0
+    assert f"{name.partition('/')[0]}: already there, choose another folder. | Уже есть" in done.stderr
+    assert [found for found in (tmp_path / folder).rglob("*") if found.is_file()] == [path]
+
+
+def test_a_name_of_ours_is_refused_in_a_terminal(
+    template: Path, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    """Before the first question, in both languages, for none is chosen yet."""
+    (tmp_path / "Makefile").write_text("mine")
+    command = ["-m", "copier", "copy", str(template), str(tmp_path)]
+    terminal = pexpect.spawn(sys.executable, command, env=clean_environment, encoding="utf-8", dimensions=(60, 200))
+    terminal.expect_exact("Makefile: already there, choose another folder. | Уже есть, выберите другую папку.")
+    terminal.expect(pexpect.EOF)
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+
+
+def test_other_files_are_no_obstacle(template: Path, tmp_path: Path) -> None:
+    """The template has none of those names."""
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "design").mkdir()
+    assert copy(template, tmp_path).returncode == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_copy_may_be_repeated_whatever_its_answers_are_called(template: Path, tmp_path: Path) -> None:
+    """A folder with the answers of this template is its project."""
+    for _ in range(2):
+        copier.run_copy(
+            str(template), tmp_path, answers_file=".copier-answers.service.yml", defaults=True, overwrite=True, quiet=True
+        )
+    assert (tmp_path / ".copier-answers.service.yml").exists()
+
+
+def test_a_rehearsal_promises_nothing(template: Path, tmp_path: Path) -> None:
+    """With --pretend there is no folder to go to."""
+    done = copy(template, tmp_path / "service", "--pretend")
+    assert done.returncode == 0
+    assert "make dev" not in done.stderr
