@@ -1,38 +1,44 @@
 # Everything sets itself up: Python 3.11 or newer, git and make are enough.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench pictures release
+.PHONY: help demo new test test-all check bench pictures release
 
 PYTHON ?= python3
-UV := $(or $(shell command -v uv),$(CURDIR)/.uv/bin/uv)
-export PATH := $(dir $(UV)):$(PATH)
+UV := $(if $(shell command -v uv),uv,.uv/bin/uv)
+NEEDED := $(filter .uv/bin/uv,$(UV))
+RENDER := $(UV) run --quiet --only-group render python -m
+export PATH := $(PATH):$(CURDIR)/.uv/bin
 PYTEST = $(UV) run --quiet pytest --dist worksteal --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PARTS = $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/*/__init__.py)))))
 
 help:  ## show this list
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(UV)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctrl-C stops it)
-	@$(UV) run --quiet python -m tools.demo $(ARGS)
+demo: $(NEEDED)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctrl-C stops it)
+	@$(RENDER) tools.demo $(ARGS)
 
-test: $(UV)  ## prove what a change can break; a part of it: make test ARGS="-k prompts"
+new: $(NEEDED)  ## make a service, asking what it shall be: make new DEST=../my-service
+	@$(RENDER) tools.new $(ARGS)
+
+test: $(NEEDED)  ## prove what a change can break; a part of it: make test ARGS="-k prompts"
 	@$(PYTEST) $(ARGS)
 
-test-all: $(UV)  ## prove everything, as each night; a part of it: make test-all PART=updates
+test-all: $(NEEDED)  ## prove everything, as each night; a part of it: make test-all PART=updates
 	@$(PYTEST) $(if $(PART),$(or $(wildcard tests/*/$(PART)),$(error no part $(PART), there are: $(PARTS))),tests) $(ARGS)
 
-check: $(UV)  ## lint the template repository
+check: $(NEEDED)  ## lint the template repository
 	@$(UV) run --quiet ruff check . && $(UV) run --quiet ruff format --check . && $(UV) run --quiet zizmor --offline --quiet .github/workflows
 
-bench: $(UV)  ## print the numbers of CONTRIBUTING.md
+bench: $(NEEDED)  ## print the numbers of CONTRIBUTING.md
 	@$(UV) run --quiet python -m benchmarks
 
-pictures: $(UV)  ## make the pictures of the READMEs from what HEAD renders
+pictures: $(NEEDED)  ## make the pictures of the READMEs from what HEAD renders
 	@$(UV) run --quiet python -m tools.pictures
 
 release: check test-all  ## tag the release that HEAD is: CONTRIBUTING.md says how to make one
 	@$(UV) run --quiet python -m tools.release
 
-$(CURDIR)/.uv/bin/uv:
+.uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, %s is %s: make PYTHON=python3.13 ..." % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
 	@echo "uv is not on the path: installing it into .uv"
-	@$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(PYTHON) -m venv .uv || { echo "On Debian and Ubuntu: sudo apt install python3-venv"; rm -rf .uv; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv

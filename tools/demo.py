@@ -69,10 +69,7 @@ def run(folder: Path) -> NoReturn:
     os.chdir(folder)
     command = [uv, "run", "--quiet", "python", "-m", "devtools.dev"]
     print(f"$ cd {folder} && make dev", flush=True)
-    port = choose_port()
-    if (folder / "src" / "pages").exists():
-        print(f"Register and sign in, once it runs: http://127.0.0.1:{port}/login", flush=True)
-    os.execve(uv, command, environment | {"PORT": str(port)})
+    os.execve(uv, command, environment | {"PORT": str(choose_port())})
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The pictures of the READMEs, photographed from what really runs: `make pictures`.
 
-One is of the prompts of a real `copier copy` in a real terminal, one of the pages of the service that it made.
+One is of the prompts of a real `make new` in a real terminal, one of the pages of the service that it made.
 """
 
 import base64
@@ -44,28 +44,19 @@ EMOJI = "1f3a4"  # the one that Copier begins a question with
 
 
 @contextmanager
-def released(repository: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield an environment in which gh:OWNER/REPO is a repository at its HEAD, released."""
+def cloned(repository: Path, environment: Mapping[str, str]) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield a clone of a repository, and an environment without settings of the user's own."""
     with tempfile.TemporaryDirectory() as name:
         clone, settings = Path(name) / "template", Path(name) / "settings.yml"
         subprocess.run(["git", "clone", "--quiet", str(repository), str(clone)], check=True)
-        version = re.search(r"^## \[([\d.]+)\]", (clone / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-        subprocess.run(["git", "-C", str(clone), "tag", "--force", f"v{version[1] if version else 0}"], check=True)
-        settings.write_text("{}\n")  # none of the user's own
-        yield {
-            **environment,
-            "LC_ALL": "",
-            "COPIER_SETTINGS_PATH": str(settings),
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{clone}.insteadOf",
-            "GIT_CONFIG_VALUE_0": "https://github.com/OWNER/REPO.git",
-        }
+        settings.write_text("{}\n")
+        yield clone, {**environment, "LC_ALL": "", "COPIER_SETTINGS_PATH": str(settings)}
 
 
 def answer_questions(terminal: Terminal, lang: str) -> None:
     """Type what the picture shows, up to the last question."""
     words = yaml.safe_load((ROOT / "hooks" / "prompts" / f"{lang}.yml").read_text(encoding="utf-8"))
-    terminal.send("uvx copier copy gh:OWNER/REPO my-service", ENTER)
+    terminal.send("make new DEST=../my-service", ENTER)
     terminal.wait_for("Language of the prompts")
     for name in QUESTIONS:
         terminal.send(*([CLEAR, NAMES[lang]] if name == "project_slug" else []), ENTER)
@@ -73,9 +64,10 @@ def answer_questions(terminal: Terminal, lang: str) -> None:
     terminal.wait_for(rf"» {words['no']}\n +{words['yes']}$")
 
 
-def make_copy(folder: Path, lang: str, environment: dict[str, str]) -> str:
-    """Make a copy in a terminal; return the screen as it was at the last question, as HTML."""
-    terminal = Terminal(folder, {**environment, "LANG": LANGUAGES[lang]}, columns=80, lines=40)
+def make_copy(clone: Path, lang: str, environment: dict[str, str]) -> str:
+    """Make a service in a terminal; return the screen as it was at the last question, as HTML."""
+    ours = {"UV_PROJECT_ENVIRONMENT": sys.prefix, "UV_NO_SYNC": "1", "LANG": LANGUAGES[lang]}
+    terminal = Terminal(clone, {**environment, **ours}, columns=80, lines=50)
     try:
         answer_questions(terminal, lang)
         screen = terminal.html()
@@ -147,10 +139,10 @@ def make_pictures(
     browser: Browser, lang: str, folder: Path, repository: Path = ROOT, environment: Mapping[str, str] = os.environ
 ) -> None:
     suffix = "" if lang == "en" else f".{lang}"
-    with released(repository, environment) as variables, tempfile.TemporaryDirectory() as name:
-        screen = make_copy(Path(name), lang, variables)
-        frame(browser, [window("my-service", f"<pre>{screen}</pre>", "terminal")], folder / f"prompts{suffix}.png")
-        with served(Path(name) / "my-service", variables) as url:
+    with cloned(repository, environment) as (clone, variables):
+        screen = make_copy(clone, lang, variables)
+        frame(browser, [window("template", f"<pre>{screen}</pre>", "terminal")], folder / f"prompts{suffix}.png")
+        with served(clone.with_name("my-service"), variables) as url:
             windows = [window(path, image(shot), "page") for path, shot in photograph_pages(browser, url)]
         frame(browser, windows, folder / f"pages{suffix}.png")
 

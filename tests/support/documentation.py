@@ -116,7 +116,7 @@ def edit(path: Path, difference: str) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-TEMPLATE = "https://github.com/OWNER/REPO.git"  # what gh:OWNER/REPO stands for
+TEMPLATE = "https://github.com/OWNER/REPO"  # what the pages call this repository
 # Commands that take minutes, and where else they are proven.
 ELSEWHERE = {
     "make check": "tests/every_change/rendering/test_variants.py, for each variant",
@@ -128,7 +128,7 @@ Read = Callable[..., Reader]
 
 @pytest.fixture
 def read(history: History, tmp_path: Path, shared_environment: dict[str, str]) -> Iterator[Read]:
-    """Read a page and do what it says, where gh:OWNER/REPO is this template with its releases."""
+    """Read a page and do what it says, where its address is that of this template with its releases."""
     environment = {
         **shared_environment,
         **{name: str(free_port()) for name in ("PORT", "DB_PORT", "REDIS_PORT")},

@@ -1,4 +1,4 @@
-"""`make demo` in a fresh clone: a real copy, then the service."""
+"""`make demo` and `make new` in a fresh clone, whose path has a blank."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ GIT = ["git", "-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
     """A repository of one commit, as somebody gets it."""
-    folder = take_snapshot(tmp_path / "clone")
+    folder = take_snapshot(tmp_path / "my clone")
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "feat: begin"]):
         subprocess.run([*GIT, *arguments], cwd=folder, check=True)
     yield folder
@@ -51,7 +51,7 @@ def test_it_renders_and_runs_a_service_and_a_second_time_reuses_it(
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [("-d redis", "Write an answer as -d question=answer"), ("-d db_name=1st", "not beginning with a digit")],
+    [("-d redis", "Write an answer as -d question=answer"), ("-d db_name=1st", "orders: a-z, 0-9, _")],
 )
 def test_a_wrong_argument_is_one_sentence(
     clone: Path, clean_environment: dict[str, str], arguments: str, sentence: str
@@ -61,3 +61,60 @@ def test_a_wrong_argument_is_one_sentence(
         assert service.wait() != 0
     assert sentence in service.text
     assert not (clone / "build" / "demo").exists()
+
+
+def make_new(clone: Path, environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = ["make", "new", *arguments]
+    return subprocess.run(
+        command, cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_service_of_ones_own_comes_from_the_clone(clone: Path, clean_environment: dict[str, str]) -> None:
+    """Nothing but what renders is installed for it; it knows where its updates come from."""
+    done = make_new(clone, clean_environment, "DEST=../a service", "ARGS=--defaults -d auth=false")
+    assert done.returncode == 0, done.stderr
+    answers = (clone.parent / "a service" / ".copier-answers.yml").read_text()
+    assert f"_src_path: {clone}\n" in answers
+    assert "auth: false\n" in answers
+    installed = next((clone / ".venv" / "lib").glob("python*")) / "site-packages"
+    assert (installed / "copier").is_dir()
+    assert not (installed / "pytest").exists()
+
+
+def test_its_updates_come_from_where_the_clone_came_from(clone: Path, clean_environment: dict[str, str]) -> None:
+    """As long as that has what was copied: a commit that was never pushed is only here."""
+    address = "https://example.com/team/template"
+    for arguments in (["remote", "add", "origin", address], ["update-ref", "refs/remotes/origin/main", "HEAD"]):
+        subprocess.run([*GIT, *arguments], cwd=clone, check=True)
+    for folder, source in (("pushed", address), ("not-pushed", str(clone))):
+        done = make_new(clone, clean_environment, f"DEST=../{folder}", "ARGS=--defaults")
+        assert done.returncode == 0, done.stderr
+        assert f"_src_path: {source}\n" in (clone.parent / folder / ".copier-answers.yml").read_text()
+        subprocess.run([*GIT, "commit", "--quiet", "--allow-empty", "--message", "feat: more"], cwd=clone, check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Say where the service goes: make new DEST=../my-service"),
+        (["DEST=my-service"], "is inside this clone"),
+        (["DEST=../my-service"], "There is no terminal to ask in"),
+    ],
+)
+def test_what_a_new_service_cannot_be_made_of_is_one_sentence(
+    clone: Path, clean_environment: dict[str, str], arguments: list[str], sentence: str
+) -> None:
+    """With the command that works."""
+    done = make_new(clone, clean_environment, *arguments)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_change_that_no_commit_holds_is_refused(clone: Path, clean_environment: dict[str, str]) -> None:
+    """An update could not find it again."""
+    (clone / "LICENSE").write_text("mine")
+    done = make_new(clone, clean_environment, "DEST=../my-service", "ARGS=--defaults")
+    assert "commit them first" in done.stderr
+    assert not (clone.parent / "my-service").exists()

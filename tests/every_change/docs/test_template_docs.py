@@ -18,22 +18,12 @@ PAGES = sorted(
 
 def test_no_page_with_commands_is_forgotten() -> None:
     """Each has a test, here or in tests/nightly/docs."""
-    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/docs/test_template_docs.py"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/docs/test_*.py"))
     for page in PAGES:
         if page != "README.ru.md" and any(
             block[1] == "bash" for block in BLOCK.finditer((ROOT / page).read_text(encoding="utf-8"))
         ):
             assert f'"{page}"' in tests, page
-
-
-def test_the_two_commands_of_the_readmes(read: Read, tmp_path: Path) -> None:
-    """They end at a service that runs, and are the same in both languages."""
-    read("README.md", tmp_path)
-    assert (tmp_path / "my-service" / "src" / "pages").is_dir()
-    english, russian = (
-        BLOCK.findall((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.ru.md")
-    )
-    assert english == russian
 
 
 def test_updating(read: Read, history: History, released_project: Path, tmp_path: Path) -> None:

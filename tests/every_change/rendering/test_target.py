@@ -11,8 +11,8 @@ import pexpect
 import pytest
 
 from tests.conftest import Run
-from tests.rendering import ROOT
-from tests.variants import VARIANTS, Variant
+from tests.support.rendering import ROOT
+from tests.support.variants import VARIANTS, Variant
 
 ANSWERS = ".copier-answers.yml"
 STAY = {"README.md", ".gitignore", ANSWERS}

@@ -9,7 +9,7 @@ from shlex import join
 import pytest
 import yaml
 
-from tests.rendering import ROOT
+from tests.support.rendering import ROOT
 from tools.terminal import CLEAR, ENTER, Terminal
 
 COLUMNS = 80
