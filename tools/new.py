@@ -36,6 +36,7 @@ def source() -> tuple[str, dict[str, str]]:
     address = git("remote", "get-url", "origin").strip()
     if not address.startswith("https://") or not git("branch", "--remotes", "--contains", "HEAD"):
         return str(ROOT), {}
+    address = f"{address.removesuffix('.git')}.git"  # or Copier takes it for a folder, unless it knows the host
     redirect = {"KEY": f"url.{ROOT}.insteadOf", "VALUE": address}
     count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
     return address, {
