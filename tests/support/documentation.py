@@ -135,9 +135,10 @@ def read(history: History, tmp_path: Path, shared_environment: dict[str, str]) -
         **{
             f"GIT_{role}_{part}": "tester@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
         },
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{history.folder}.insteadOf",
+        "GIT_CONFIG_COUNT": "2",
+        **{f"GIT_CONFIG_KEY_{number}": f"url.{history.folder}.insteadOf" for number in range(2)},
         "GIT_CONFIG_VALUE_0": TEMPLATE,
+        "GIT_CONFIG_VALUE_1": f"{TEMPLATE}.git",  # as Copier writes it
     }
     readers: list[Reader] = []
 
