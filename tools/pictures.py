@@ -40,6 +40,7 @@ QUESTIONS = [
 SCALE = 1.5  # pixels per point: sharp, and small enough for a README
 USER = {"username": "ann", "password": "four words nobody guesses"}
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # a make that another one started says so
 EMOJI = "1f3a4"  # the one that Copier begins a question with
 
 
@@ -50,7 +51,8 @@ def cloned(repository: Path, environment: Mapping[str, str]) -> Iterator[tuple[P
         clone, settings = Path(name) / "template", Path(name) / "settings.yml"
         subprocess.run(["git", "clone", "--quiet", str(repository), str(clone)], check=True)
         settings.write_text("{}\n")
-        yield clone, {**environment, "LC_ALL": "", "COPIER_SETTINGS_PATH": str(settings)}
+        variables = {name: value for name, value in environment.items() if name not in OF_MAKE}
+        yield clone, {**variables, "LC_ALL": "", "COPIER_SETTINGS_PATH": str(settings)}
 
 
 def answer_questions(terminal: Terminal, lang: str) -> None:
