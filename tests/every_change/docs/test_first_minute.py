@@ -19,7 +19,9 @@ def test_a_clone_serves_and_makes_a_service(
     template_clone: Path, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
     """From nothing, as somebody does who has only the page; the first commit is whole, the clone as it was."""
-    people = {f"GIT_{role}_{part}": "tester@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    people = {
+        f"GIT_{role}_{part}": "tester@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
+    }
     ports = {name: str(free_port()) for name in ("PORT", "DB_PORT", "REDIS_PORT")}
     elsewhere = {**ELSEWHERE, f"uvx copier copy {TEMPLATE} my-service": "docs/tutorial.md"}
     reader = Reader(template_clone, {**clean_environment, **people, **ports}, elsewhere=elsewhere, fails={""})

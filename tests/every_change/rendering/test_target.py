@@ -131,7 +131,12 @@ def test_a_copy_may_be_repeated_whatever_its_answers_are_called(template: Path, 
     """A folder with the answers of this template is its project."""
     for _ in range(2):
         copier.run_copy(
-            str(template), tmp_path, answers_file=".copier-answers.service.yml", defaults=True, overwrite=True, quiet=True
+            str(template),
+            tmp_path,
+            answers_file=".copier-answers.service.yml",
+            defaults=True,
+            overwrite=True,
+            quiet=True,
         )
     assert (tmp_path / ".copier-answers.service.yml").exists()
 

@@ -1,7 +1,6 @@
 """The largest service on a plain Debian: its own Python, an ordinary user, no terminal, a blank in the path."""
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -10,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.rendering import render
-from tests.variants import EVERYTHING
+from tests.support.rendering import render
+from tests.support.suites import ALL_PASSED
+from tests.support.variants import EVERYTHING
 
 NOBODY = 65534
 BECOME = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 SYSTEM_PYTHON = "/usr/bin/python3"  # with fixes that Pythons built before them do not have: CVE-2025-0938
 KEPT = ("SSL_CERT_FILE", "LANG")
-ALL_PASSED = re.compile(r"=* ?\d{3,} passed in [^,]*")  # and none was skipped
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def hand_over(folder: Path) -> list[str]:
 
 def test_its_own_suite_passes(template: Path, home: Path) -> None:
     """As `make test` runs it, from nothing; no test is skipped."""
-    project = render(template, home / "my service", **EVERYTHING)
+    project = render(template, home / "my service", **EVERYTHING.answers)
     uv = Path(shutil.copy(shutil.which("uv") or "", home / "uv")).parent
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment |= {"HOME": str(home), "PATH": f"{uv}:/usr/bin:/bin", "UV_PYTHON": SYSTEM_PYTHON}
