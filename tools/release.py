@@ -21,6 +21,7 @@ HOW = (
     'How to release: set the version in pyproject.toml, give its section in CHANGELOG.md the date and a "When you update",'
     ' commit both as "chore: release X.Y.Z", then make release.'
 )
+ONLY_IN_A_COPY = re.compile(r"{% if has_env %}(.*?){% endif %}")  # for an update it is as if it were not there
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,8 @@ def _questions(folder: Path) -> dict[str, Any]:
 
 def _files(folder: Path) -> set[str]:
     template = folder / "template"
-    return {
-        path.relative_to(template).as_posix().removesuffix(".jinja") for path in template.rglob("*") if path.is_file()
-    }
+    names = (path.relative_to(template).as_posix() for path in template.rglob("*") if path.is_file())
+    return {ONLY_IN_A_COPY.sub(r"\1", name).removesuffix(".jinja") for name in names}
 
 
 def breaking_changes(old: Path, new: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Where a copy may go: a new folder, or the fresh repository of a forge, of which nothing is lost and nothing leaks."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Run
+from tests.support.patience import PATIENCE
 from tests.support.rendering import ROOT
 from tests.support.variants import VARIANTS, Variant
 
@@ -41,10 +43,12 @@ def copy(template: Path, folder: Path, *arguments: str) -> "subprocess.Completed
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
-def copy_in_a_terminal(template: Path, folder: Path, environment: dict[str, str]) -> None:
+def copy_in_a_terminal(template: Path, folder: Path) -> None:
     command = ["-m", "copier", "copy", str(template), str(folder)]
-    variables = {**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
-    terminal = pexpect.spawn(sys.executable, command, env=variables, encoding="utf-8", timeout=60, dimensions=(50, 80))
+    variables = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    terminal = pexpect.spawn(
+        sys.executable, command, env=variables, encoding="utf-8", timeout=PATIENCE, dimensions=(50, 80)
+    )
     while terminal.expect([pexpect.EOF, QUESTION]):
         terminal.send("\r")
     terminal.close()
@@ -61,13 +65,13 @@ def added(folder: Path) -> set[str]:
 @pytest.mark.parametrize("in_terminal", [False, True])
 @pytest.mark.parametrize("ignored", ["python", "node", "without .env", None])
 def test_a_fresh_repository_keeps_its_files_and_its_secrets(
-    template: Path, forge: Path, run: Run, clean_environment: dict[str, str], ignored: str | None, *, in_terminal: bool
+    template: Path, forge: Path, run: Run, ignored: str | None, *, in_terminal: bool
 ) -> None:
     """README, licence and .gitignore stay; .env is written where git ignores it, and `git add --all` takes no secret."""
     if ignored:
         (forge / ".gitignore").write_text(IGNORED[ignored])
     if in_terminal:
-        copy_in_a_terminal(template, forge, clean_environment)
+        copy_in_a_terminal(template, forge)
     else:
         done = copy(template, forge)
         assert done.returncode == 0, done.stderr
@@ -113,7 +117,8 @@ def test_a_name_of_ours_is_refused_in_a_terminal(
     """Before the first question, in both languages, for none is chosen yet."""
     (tmp_path / "Makefile").write_text("mine")
     command = ["-m", "copier", "copy", str(template), str(tmp_path)]
-    terminal = pexpect.spawn(sys.executable, command, env=clean_environment, encoding="utf-8", dimensions=(60, 200))
+    options = {"env": clean_environment, "encoding": "utf-8", "timeout": PATIENCE, "dimensions": (60, 200)}
+    terminal = pexpect.spawn(sys.executable, command, **options)
     terminal.expect_exact("Makefile: already there, choose another folder. | Уже есть, выберите другую папку.")
     terminal.expect(pexpect.EOF)
     assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
