@@ -25,8 +25,8 @@ SETTINGS = {
     "RATE_LIMIT_PASSWORD": "",
     "RATE_LIMIT_PROFILE": "",
     "REFRESH_GRACE_SECONDS": "60",
-    "DB_CONNECT_PATIENCE": "1",
-    "DB_COMMAND_PATIENCE": "1",
+    "DB_CONNECT_TIMEOUT": "1",
+    "DB_COMMAND_TIMEOUT": "1",
 }
 # What a log may never hold: what clients sent or got, hashes, tokens in any form, and what only a bug logs.
 SECRETS = (PASSWORD, "@example.com", "eyJ", "$2b$", "hmac-sha384", "_token", "Cookie", "cookie")
