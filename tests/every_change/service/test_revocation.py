@@ -14,7 +14,6 @@ from tests.support.live import LiveService, NewClient, NewService
 NEW = f"{PASSWORD} at all"
 GOOD_FOR = 1.1  # seconds; a check of a session is good for one
 RACERS = 50
-TIMEOUT = 60  # seconds; fifty at once on a machine that does other things too
 
 
 class Upload:
@@ -102,11 +101,11 @@ async def test_of_fifty_new_passwords_one_wins(
     patient: LiveService, service: LiveService, new_client: NewClient
 ) -> None:
     """From one old password and one session: at most one 200, and one password that signs in."""
-    client = await (await new_client(patient, timeout=TIMEOUT)).sign_up()
+    client = await (await new_client(patient)).sign_up()
     cookies = dict(client.cookies)
 
     async def change(number: int) -> int:
-        async with Client(client.port, cookies=cookies, timeout=TIMEOUT) as other:
+        async with Client(client.port, cookies=cookies) as other:
             body = {"current_password": PASSWORD, "new_password": f"{NEW} {number}"}
             return (await other.post("/auth/change-password", **body)).status_code
 
@@ -114,7 +113,7 @@ async def test_of_fifty_new_passwords_one_wins(
     winners = [number for number, status in enumerate(answers) if status == HTTPStatus.OK]
     # Who comes when the session has ended is nobody; 503 is for who waited too long for Redis on a busy machine.
     assert set(answers) <= {200, 401, 422, 429, 503}
-    stranger = await new_client(service, timeout=TIMEOUT)  # nobody counts there
+    stranger = await new_client(service)  # nobody counts there
     passwords = [PASSWORD, *[f"{NEW} {number}" for number in range(RACERS)]]
     working = [password for password in passwords if (await stranger.login(client.username, password)).is_success]
     assert len(working) == 1
@@ -123,9 +122,9 @@ async def test_of_fifty_new_passwords_one_wins(
 
 async def test_a_burst_of_guesses_is_limited(patient: LiveService, new_client: NewClient) -> None:
     """Fifty at once get ten answers, by name and by address, and so do those of the signed-in."""
-    client = await (await new_client(patient, timeout=TIMEOUT)).sign_up()
+    client = await (await new_client(patient)).sign_up()
     names = [client.username, f"{client.username}@example.com"] * (RACERS // 2)
-    stranger = await new_client(patient, timeout=TIMEOUT)
+    stranger = await new_client(patient)
     wrong = {"current_password": "wrong", "new_password": NEW}
     for guesses, refusal in (
         ([stranger.login(name, "wrong") for name in names], 401),
@@ -139,7 +138,7 @@ async def test_a_burst_of_guesses_is_limited(patient: LiveService, new_client: N
 
 async def test_a_name_that_many_want_goes_to_one(patient: LiveService, new_client: NewClient) -> None:
     """The others are told that it is taken, with the right password only."""
-    clients = [await (await new_client(patient, timeout=TIMEOUT)).sign_up() for _ in range(5)]
+    clients = [await (await new_client(patient)).sign_up() for _ in range(5)]
     name = new_name()
     answers = await asyncio.gather(
         *[
