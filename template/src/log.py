@@ -14,7 +14,7 @@ from src.config import InvalidSettingsError, Settings
 if TYPE_CHECKING:
     from loguru import Record
 
-TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {extra[_request_id]} | {extra[_line]}\n"
+TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSSZ} | {level: <8} | {extra[_request_id]} | {extra[_line]}\n"
 WEBSOCKET_LINE = '"WebSocket '  # how uvicorn begins a line that shows a query, where tokens are
 JSON = "{extra[_line]}\n"
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode

@@ -152,7 +152,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 def _security_headers(policy: ContentSecurityPolicy, hsts: StrictTransportSecurity | None) -> RawHeaders:
     secure = Secure(
-        csp=policy.base_uri("'none'").form_action("'self'").frame_ancestors("'none'"),
+        csp=policy.object_src("'none'").base_uri("'none'").form_action("'self'").frame_ancestors("'none'"),
         coop=CrossOriginOpenerPolicy().same_origin(),
         hsts=hsts,
         referrer=ReferrerPolicy().same_origin(),
@@ -168,7 +168,7 @@ def _hsts(*, subdomains: bool) -> StrictTransportSecurity:
 
 
 def _page_policy() -> ContentSecurityPolicy:
-    return ContentSecurityPolicy().default_src("'self'").object_src("'none'")
+    return ContentSecurityPolicy().default_src("'self'")
 
 
 def _docs_policy() -> ContentSecurityPolicy:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_a_line_cannot_be_forged(log_file: Path) -> None:
     assert len(text.splitlines()) == 1
     assert "x\\r\\n2026" in text
     assert "\x1b" not in text
+
+
+def test_a_line_says_its_offset_from_utc(log_file: Path) -> None:
+    """Lines of hosts in different time zones can be put in order."""
+    setup_logging(get_settings())
+    logger.info("hello")
+    written = datetime.fromisoformat(log_file.read_text(encoding="utf-8").partition(" | ")[0])
+    assert written.utcoffset() == datetime.now(UTC).astimezone().utcoffset()
 
 
 def test_an_exception_cannot_forge_a_line(log_file: Path) -> None:

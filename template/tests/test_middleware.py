@@ -100,6 +100,7 @@ async def test_data_carries_strict_security_headers(client: AsyncClient) -> None
     """Nothing may be loaded, framed or guessed from an answer of the API."""
     headers = (await client.get("/health")).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "object-src 'none'" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
