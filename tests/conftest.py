@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.dev",
     "tests.support.documentation",
+    "tests.support.schemathesis",
 ]
 CACHE = ROOT / ".cache"
 # Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
@@ -135,7 +136,7 @@ def shared_environment(
         "UV_PROJECT_ENVIRONMENT": str(virtual),
         "VIRTUAL_ENV": str(virtual),
         "PATH": f"{virtual / 'bin'}{os.pathsep}{clean_environment['PATH']}",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode")),  # none beside the sources, for all processes
         "MYPY_CACHE_DIR": str(CACHE / f"mypy-{worker_id}"),  # what it knows of libraries
         "UV_NO_SYNC": "1",
         **{name: str(free_port()) for name in ("DB_PORT", "REDIS_PORT")},  # of servers that a project starts

@@ -144,7 +144,8 @@ def exclude_by_answer(folder: Path) -> None:
 
 
 def forget_skipping(folder: Path) -> None:
-    """Drop `_skip_if_exists`: secrets are rolled anew and the user's README is rendered again."""
+    """Drop `_skip_if_exists` and render .env always: secrets are rolled anew."""
+    git(folder, "mv", "template/{% if has_env %}.env{% endif %}.jinja", "template/.env.jinja")
     settings = folder / "copier.yml"
     text = settings.read_text(encoding="utf-8")
     start, end = text.index("_skip_if_exists:"), text.index("_message_after_copy:")
