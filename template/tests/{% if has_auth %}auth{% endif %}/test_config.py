@@ -63,11 +63,12 @@ def development_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_dev_makes_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch, development_key: Path) -> None:
-    """Nobody else can read it, and tokens outlive a restart; cookies work over http there."""
+    """Nobody else can read it, git does not see it, tokens outlive a restart; cookies work over http there."""
     assert read(monkeypatch, "dev", SECRET_KEY="") == ""
     settings = get_auth_settings()
     assert settings.SECRET_KEY.get_secret_value() == development_key.read_text()
     assert development_key.stat().st_mode & 0o777 == 0o600
+    assert development_key.with_name(".gitignore").read_text() == "*\n"
     assert not settings.cookie_secure
     assert read(monkeypatch, "dev", SECRET_KEY="") == ""
     assert get_auth_settings().SECRET_KEY == settings.SECRET_KEY
@@ -84,7 +85,7 @@ def test_processes_that_start_at_once_make_one_key(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "exists", lambda _: False)
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(make, range(8))) == {development_key.read_text()}
-    assert [path.name for path in development_key.parent.iterdir()] == ["secret_key"]
+    assert {path.name for path in development_key.parent.iterdir()} == {".gitignore", "secret_key"}
 
 
 def test_dev_that_cannot_keep_a_key_says_so(monkeypatch: pytest.MonkeyPatch, development_key: Path) -> None:
