@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
+from limits import parse_many
 
 from src.auth.limits import Limit, RateLimits, address_key
 from src.auth.passwords import PasswordHasher
@@ -173,14 +174,14 @@ async def besiege(clock: Clock, strangers: list[AsyncClient], *, minutes: int) -
             await login(stranger, ["ANN", "ann@example.com"][attempt % 2], "wrong")
 
 
-@pytest.mark.parametrize("address", ["10.0.0.2", "2001:db8:0:2::1"])
-async def test_one_stranger_keeps_no_owner_out(ann: UserData, clock: Clock, new_peer: NewPeer, address: str) -> None:
+async def test_one_stranger_keeps_no_owner_out(ann: UserData, clock: Clock, new_peer: NewPeer) -> None:
     """From any other address block; the stranger gets no answer even to the right password."""
     stranger = await new_peer("2001:db8::1")
     await besiege(clock, [stranger], minutes=1)
     assert (await login(stranger, ann.username)).status_code == 429
     assert (await login(await new_peer("2001:db8::2"), ann.username)).status_code == 429  # the same block
-    assert (await login(await new_peer(address), ann.username)).status_code == 200
+    for address in ("10.0.0.2", "2001:db8:0:2::1"):
+        assert (await login(await new_peer(address), ann.username)).status_code == 200
 
 
 async def test_eight_strangers_keep_no_owner_out_of_where_they_are_signed_in(
@@ -219,14 +220,14 @@ async def test_a_block_has_thirty_failures_an_hour(ann: UserData, clock: Clock, 
 
 
 async def test_nobody_is_told_from_somebody_by_a_limit(
-    ann: UserData, clock: Clock, new_peer: NewPeer, asked: Asked
+    ann: UserData, clock: Clock, new_peer: NewPeer, asked: Asked, auth: AuthState
 ) -> None:
     """Refused by the total, a name that nobody has costs Redis what an account costs."""
+    auth.limits._limits["LOGIN_ACCOUNT_TOTAL"] = parse_many("10/hour")
     seen = []
     for number, name in enumerate((ann.username, "nobody")):
-        for address in range(10):
-            peer = await new_peer(f"10.{number}.0.{address}")
-            assert [(await login(peer, name, "wrong")).status_code for _ in range(10)] == [401] * 10
+        peer = await new_peer(f"10.{number}.0.1")
+        assert [(await login(peer, name, "wrong")).status_code for _ in range(10)] == [401] * 10
         await asked()
         assert (await login(await new_peer(f"10.{number}.1.1"), name)).status_code == 429
         seen.append(await asked())
