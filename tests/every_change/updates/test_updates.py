@@ -101,20 +101,6 @@ def test_a_switch_can_be_flipped_and_flipped_back(history: History, tmp_path: Pa
     run_suite(run, user.project, "tests/notes", "tests/test_docs.py")
 
 
-def test_a_feature_with_tables_can_be_flipped_and_flipped_back(history: History, tmp_path: Path, run: Run) -> None:
-    """The database follows by `make migration` and `make migrate`, and the rows of the user stay."""
-    user = edited(history, tmp_path / "project", run, NEXT)
-    migrate(run, user.project, "add notes")
-    seed(run, user.project, NOTE)
-    commit_all(user.project, "feat: the table of notes")
-    for auth in (False, True):
-        update(user.project, auth=auth)
-        migrate(run, user.project, f"users {auth}")
-        assert_no_drift(run, user.project)
-        assert seed(run, user.project, COUNT) == ["1"]
-        commit_all(user.project, f"chore: users {auth}")
-
-
 def test_the_same_line_changed_by_both_is_a_visible_conflict(history: History, tmp_path: Path) -> None:
     """Both versions stand in the file, git knows of it, and everything else is merged."""
     project = copy(history, tmp_path / "project")

@@ -5,15 +5,22 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.support.history import History
+from tests.support.history import NEXT, History, commit_all
 from tests.support.updating import (
     ANSWERS,
+    COUNT,
     NEWEST,
+    NOTE,
     OLDEST,
     RELEASES,
     assert_an_untouched_project_becomes_a_fresh_one,
+    assert_no_drift,
     assert_the_work_of_the_user_stays,
+    edited,
+    migrate,
     run_suite,
+    seed,
+    update,
     update_with_a_database,
 )
 
@@ -36,3 +43,17 @@ def test_an_updated_project_works_with_its_old_database(
 ) -> None:
     """Both suites, the template's and the user's, pass, and no row is lost."""
     run_suite(run, update_with_a_database(history, tmp_path, run, tag, name))
+
+
+def test_a_feature_with_tables_can_be_flipped_and_flipped_back(history: History, tmp_path: Path, run: Run) -> None:
+    """The database follows by `make migration` and `make migrate`, and the rows of the user stay."""
+    user = edited(history, tmp_path / "project", run, NEXT)
+    migrate(run, user.project, "add notes")
+    seed(run, user.project, NOTE)
+    commit_all(user.project, "feat: the table of notes")
+    for auth in (False, True):
+        update(user.project, auth=auth)
+        migrate(run, user.project, f"users {auth}")
+        assert_no_drift(run, user.project)
+        assert seed(run, user.project, COUNT) == ["1"]
+        commit_all(user.project, f"chore: users {auth}")
