@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 
 from tests.conftest import Run
+from tests.support.documentation import BLOCK
 
-BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = ("feature.md", "tasks.md", "pages.md", "sign-in.md")
 CONTACT_TEST = """
 async def test_the_page(anonymous):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.support.documentation import BLOCK
 from tests.support.suites import ASSEMBLED
-from tests.support.typing_in import BLOCK, PAGES, type_in_everything
+from tests.support.typing_in import PAGES, type_in_everything
 from tests.support.variants import EVERYTHING, Variant
 
 
