@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.support.schemathesis",
 ]
 CACHE = ROOT / ".cache"
+collect_ignore = ["project"]  # tests of a rendered project, run inside of one
 # Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
 KEPT = (
     "PATH",

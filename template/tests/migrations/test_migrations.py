@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import sys
 from uuid import uuid4
 
-import anyio
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -15,10 +13,8 @@ from sqlalchemy import make_url
 
 from devtools.postgres import connect, create_database
 from devtools.process import ROOT
-from src.database.config import MIGRATION_LOCK, get_database_settings
+from src.database.config import get_database_settings
 from tests.settings import forget_settings
-
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture
@@ -63,26 +59,6 @@ def test_models_and_migrations_agree(config: Config) -> None:
 def test_there_is_one_head(config: Config) -> None:
     """Two heads mean that two branches were merged: uv run alembic merge heads."""
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1
-
-
-@pytest.mark.usefixtures("fresh_database")
-async def test_processes_may_migrate_at_the_same_moment(anyio_backend: str) -> None:
-    """While somebody holds the lock they wait for it; then one of them works, and the other finds it done."""
-    connection = await connect(make_url(os.environ["DATABASE_URL"]))
-    await connection.execute("SELECT pg_advisory_lock($1::bigint)", MIGRATION_LOCK)
-    upgrade = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    processes = [await anyio.open_process(upgrade, cwd=ROOT, stdout=None, stderr=None) for _ in range(2)]
-    with anyio.fail_after(30):
-        while await connection.fetchval(WAITING) < len(processes):
-            assert [process.returncode for process in processes] == [None, None]
-            await anyio.sleep(0.01)
-    assert await connection.fetchval("SELECT to_regclass('alembic_version')") is None
-    await connection.execute("SELECT pg_advisory_unlock($1::bigint)", MIGRATION_LOCK)
-    assert [await process.wait() for process in processes] == [0, 0]
-    assert await connection.fetchval("SELECT count(*) FROM alembic_version") == 1
-    await connection.close()
-    for process in processes:
-        await process.aclose()
 
 
 def test_an_unreachable_database_is_one_sentence(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from src.config import EXAMPLE_SECRET
 
 from devtools import env
 from devtools.env_check import EXAMPLE
 from devtools.process import ROOT, Failure
-from src.config import EXAMPLE_SECRET
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
+from src.database.config import get_database_settings
 
 from devtools.postgres import PostgreSQL, connect
 from devtools.process import Failure, free_port
-from src.database.config import get_database_settings
 
 
 async def run(address: str, statement: str) -> None:

@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from src.config import get_settings
 
 from devtools.dev import protect_env_file, refuse_what_is_not_development
 from devtools.process import Failure, free_port
-from src.config import get_settings
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,23 @@
+"""The tests of devtools/ and of processes that migrate together: a project does not carry them, but runs by them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.support.rendering import ROOT
+from tests.support.suites import ALL_PASSED
+from tests.support.variants import BAREST, EVERYTHING
+
+PROJECT = ROOT / "tests" / "project"
+
+
+@pytest.mark.parametrize("variant", [EVERYTHING, BAREST], ids=str)
+def test_they_pass_inside_a_project(project: Path, tmp_path: Path, run: Run) -> None:
+    """Beside its own tests, with its own fixtures, on servers that it starts."""
+    copy = Path(shutil.copytree(project, tmp_path / "project"))
+    shutil.copytree(PROJECT, copy / "tests", dirs_exist_ok=True)
+    names = [f"tests/{path.relative_to(PROJECT)}" for path in sorted(PROJECT.rglob("test_*.py"))]
+    done = run("pytest", "-q", "-p", "no:cacheprovider", *names, cwd=copy)
+    assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1]), done.stdout
