@@ -6,6 +6,7 @@ from typing import Any
 
 import copier
 import yaml
+from packaging.version import Version
 
 from tests.conftest import Run
 from tests.support.edits import DELETED, User
@@ -21,7 +22,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "no-auth": {"auth": False, "lang": "ru"},
     "redis": {"auth": False, "redis": True, "project_slug": "class"},
 }
-RELEASES = all_releases()
+RELEASES = [release for release in all_releases() if release.version >= Version("0.2.0")]  # 0.1.0 had no `make update`
 OLDEST, NEWEST = (RELEASES[0].tag, RELEASES[-1].tag) if RELEASES else (NEXT, NEXT)
 MARKS = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.rendering import ROOT
+from tests.support.rendering import ROOT, files_of_repository
 
 # Requirements of levels 1 and 2 by chapter, counted in the standard's own list of version 5.0.0:
 # 5.0/docs_en/OWASP_Application_Security_Verification_Standard_5.0.0_en.csv
@@ -35,9 +35,11 @@ ROWS = [Row(*map(int, found[:4]), *found[4:]) for found in ROW.findall(TABLE)]
 @pytest.fixture(scope="module")
 def tests() -> set[str]:
     """The names of all tests of the template and of what it renders."""
-    files = [path for folder in ("template/tests", "tests") for path in (ROOT / folder).rglob("*.py*")]
+    files = [path for path in files_of_repository() if "tests" in path.parts and ".py" in path.suffixes]
     return {
-        name for path in files for name in re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+        name
+        for path in files
+        for name in re.findall(r"^ *(?:async )?def (test_\w+)", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
     }
 
 

@@ -1,13 +1,12 @@
 """What is imported is declared: nothing comes along with something else by chance."""
 
-import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from tests.support.imports import imports
 from tests.support.rendering import ROOT, files_of_repository
 
 RENDER = ("tools/__init__.py", "tools/demo.py", "tools/new.py")  # what `make demo` and `make new` run
@@ -15,17 +14,9 @@ OURS = {"tests", "tools", "benchmarks", "hooks"}
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
-
-
 def needed(paths: list[Path]) -> set[str]:
     """Return the distributions that bring what the files import, and the modules that nothing brings."""
-    modules = {name for path in paths for name in imported(path)} - OURS - sys.stdlib_module_names
+    modules = imports(ROOT / path for path in paths) - OURS - sys.stdlib_module_names
     brought = packages_distributions()
     return {brought.get(module, [module])[0].lower() for module in modules}
 
@@ -40,7 +31,7 @@ def declared(group: str) -> set[str]:
 def test_each_import_has_its_requirement() -> None:
     """In the group `dev`, which is for everything outside of template/."""
     files = (path for path in files_of_repository() if path.suffix == ".py" and path.parts[0] in OURS)
-    paths = [path for path in files if "inside" not in path.parts]  # those of benchmarks run inside a service
+    paths = [path for path in files if not {"inside", "project"} & set(path.parts)]  # those run inside a service
     assert needed(paths) - declared("dev") == set()
 
 

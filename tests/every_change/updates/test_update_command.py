@@ -15,7 +15,7 @@ import yaml
 from tests.conftest import Run
 from tests.support.history import History, commit_all, git
 from tests.support.patience import PATIENCE
-from tests.support.updating import OLDEST, copy, point_to, release_much, rename_application, update
+from tests.support.updating import copy, point_to, release_much, rename_application
 
 ENTER = "\r"
 Terminal = Callable[[], "pexpect.spawn[str]"]
@@ -49,18 +49,6 @@ def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None
     run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can be changed all the same
     assert not (project / "src" / "pages").exists()
     assert yaml.safe_load((project / ".copier-answers.yml").read_text())["demo_pages"] is False
-
-
-def test_the_oldest_release_has_a_long_list(history: History, tmp_path: Path, run: Run) -> None:
-    """Every release since is named with what to do, from the changelog of the newest."""
-    project = copy(history, tmp_path / "project", OLDEST, lang="ru")
-    command = ["python", "-m", "devtools.update"]
-    if not (project / "devtools" / "update.py").exists():  # 0.1.0 had Copier's own command only
-        update(project)
-        point_to(project, history.branch(tmp_path / "template", release_much, "v999.1.0").folder)
-    said = run(*command, cwd=project).stdout
-    assert "999.1.0, when you update: set `REGION`." in said
-    assert "обновление из шаблона закончено" in said
 
 
 def test_changes_that_are_not_committed_stop_it(project: Path, run: Run) -> None:

@@ -13,24 +13,17 @@ from tests.support.history import NEXT, History, commit_all, git
 from tests.support.suites import assembled
 from tests.support.updating import (
     ANSWERS,
-    COUNT,
     NEWEST,
-    NOTE,
     OLDEST,
-    USER,
-    add_column,
     assert_added_to,
     assert_an_untouched_project_becomes_a_fresh_one,
     assert_no_conflict,
-    assert_no_drift,
     assert_the_work_of_the_user_stays,
     copy,
     edited,
-    migrate,
     point_to,
     rename_application,
     run_suite,
-    seed,
     update,
     update_with_a_database,
 )
@@ -57,21 +50,6 @@ def test_an_updated_project_works_with_its_old_database(history: History, tmp_pa
     """From the oldest release: no row is lost, and the application with the user's part passes its tests."""
     project = update_with_a_database(history, tmp_path, run, OLDEST, "defaults")
     run_suite(run, project, "tests/notes", *assembled(project))
-
-
-def test_a_changed_model_reaches_the_database(history: History, tmp_path: Path, run: Run) -> None:
-    """By `make migration` and `make migrate`, beside the column of the user, and each row stays."""
-    user = edited(history, tmp_path / "project", run, NEXT)
-    migrate(run, user.project, "add notes")
-    seed(run, user.project, NOTE, USER)
-    commit_all(user.project, "feat: the table of notes")
-    history.branch(tmp_path / "template", add_column, "v999.1.0")
-    point_to(user.project, tmp_path / "template")
-    update(user.project)
-    assert_no_conflict(user.project)
-    migrate(run, user.project, "update")
-    assert_no_drift(run, user.project)
-    assert seed(run, user.project, COUNT, "SELECT nickname FROM users WHERE locale IS NULL") == ["1", "Ann"]
 
 
 FLIPS: dict[str, list[dict[str, bool]]] = {

@@ -13,11 +13,17 @@ from tests.support.updating import (
     NOTE,
     OLDEST,
     RELEASES,
+    USER,
+    add_column,
     assert_an_untouched_project_becomes_a_fresh_one,
+    assert_no_conflict,
     assert_no_drift,
     assert_the_work_of_the_user_stays,
+    copy,
     edited,
     migrate,
+    point_to,
+    release_much,
     run_suite,
     seed,
     update,
@@ -57,3 +63,27 @@ def test_a_feature_with_tables_can_be_flipped_and_flipped_back(history: History,
         assert_no_drift(run, user.project)
         assert seed(run, user.project, COUNT) == ["1"]
         commit_all(user.project, f"chore: users {auth}")
+
+
+def test_a_changed_model_reaches_the_database(history: History, tmp_path: Path, run: Run) -> None:
+    """By `make migration` and `make migrate`, beside the column of the user, and each row stays."""
+    user = edited(history, tmp_path / "project", run, NEXT)
+    migrate(run, user.project, "add notes")
+    seed(run, user.project, NOTE, USER)
+    commit_all(user.project, "feat: the table of notes")
+    history.branch(tmp_path / "template", add_column, "v999.1.0")
+    point_to(user.project, tmp_path / "template")
+    update(user.project)
+    assert_no_conflict(user.project)
+    migrate(run, user.project, "update")
+    assert_no_drift(run, user.project)
+    assert seed(run, user.project, COUNT, "SELECT nickname FROM users WHERE locale IS NULL") == ["1", "Ann"]
+
+
+def test_the_oldest_release_has_a_long_list(history: History, tmp_path: Path, run: Run) -> None:
+    """Every release since is named with what to do, from the changelog of the newest."""
+    project = copy(history, tmp_path / "project", OLDEST, lang="ru")
+    point_to(project, history.branch(tmp_path / "template", release_much, "v999.1.0").folder)
+    said = run("python", "-m", "devtools.update", cwd=project).stdout
+    assert "999.1.0, when you update: set `REGION`." in said
+    assert "обновление из шаблона закончено" in said
