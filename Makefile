@@ -1,4 +1,4 @@
-# Everything sets itself up: Python 3.11 or newer, git and make are enough.
+# The first command sets everything up; it needs only Python 3.11 or newer, git and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo new test test-all check bench pictures release
 
@@ -16,25 +16,25 @@ help:  ## show this list
 demo: $(NEEDED)  ## render a service and run it: make demo ARGS="-d redis=true" (Ctrl-C stops it)
 	@$(RENDER) tools.demo $(ARGS)
 
-new: $(NEEDED)  ## make a service, asking what it shall be: make new DEST=../my-service
+new: $(NEEDED)  ## create a service, asking the questions: make new DEST=../my-service
 	@$(RENDER) tools.new $(ARGS)
 
-test: $(NEEDED)  ## prove what a change can break; a part of it: make test ARGS="-k prompts"
+test: $(NEEDED)  ## test what a change can break; one part: make test ARGS="-k prompts"
 	@$(PYTEST) $(ARGS)
 
-test-all: $(NEEDED)  ## prove everything, as each night; a part of it: make test-all PART=updates
-	@$(PYTEST) $(if $(PART),$(or $(wildcard tests/*/$(PART)),$(error no part $(PART), there are: $(PARTS))),tests) $(ARGS)
+test-all: $(NEEDED)  ## test everything, as in the nightly run; one part: make test-all PART=updates
+	@$(PYTEST) $(if $(PART),$(or $(wildcard tests/*/$(PART)),$(error no part $(PART); choose from: $(PARTS))),tests) $(ARGS)
 
 check: $(NEEDED)  ## lint the template repository
 	@$(UV) run --quiet ruff check . && $(UV) run --quiet ruff format --check . && $(UV) run --quiet zizmor --offline --quiet .github/workflows
 
-bench: $(NEEDED)  ## print the numbers of CONTRIBUTING.md
+bench: $(NEEDED)  ## print the numbers in CONTRIBUTING.md
 	@$(UV) run --quiet python -m benchmarks
 
-pictures: $(NEEDED)  ## make the pictures of the READMEs from what HEAD renders
+pictures: $(NEEDED)  ## take the screenshots of the READMEs, rendered from HEAD
 	@$(UV) run --quiet python -m tools.pictures
 
-release: check test-all  ## tag the release that HEAD is: CONTRIBUTING.md says how to make one
+release: check test-all  ## tag HEAD as a release; see CONTRIBUTING.md
 	@$(UV) run --quiet python -m tools.release
 
 .uv/bin/uv:
