@@ -41,19 +41,19 @@ def answer(terminal: "pexpect.spawn[str]", prompt: str, *keys: str) -> None:
 
 
 def test_a_copy_asks_in_english(copy: Terminal, tmp_path: Path) -> None:
-    """Every prompt has a default; a refused answer is explained and can be mended; the end says what is next."""
+    """Every prompt has a default; a rejected answer is explained and can be corrected; the end lists the next steps."""
     terminal = copy()
     answer(terminal, "Language of the prompts", ENTER)
     answer(terminal, "Name of the service", CLEAR, "Order Desk", ENTER)
     answer(terminal, "Short name", CLEAR, "Order Desk!", ENTER)
-    answer(terminal, "my-service: a-z, 0-9, hyphens", CLEAR, "desk", ENTER)
+    answer(terminal, "e.g. my-service (a-z, 0-9, -)", CLEAR, "desk", ENTER)
     answer(terminal, "What it does", ENTER)
-    answer(terminal, "Author (may stay empty)", "Ann", ENTER)
+    answer(terminal, "Author's name", "Ann", ENTER)
     answer(terminal, "Author's e-mail", "not-an-address", ENTER)
-    answer(terminal, "ann@example.com, or leave empty", CLEAR, "ann@example.com", ENTER)
+    answer(terminal, "e.g. ann@example.com, or empty", CLEAR, "ann@example.com", ENTER)
     answer(terminal, "PostgreSQL database", ENTER)
     answer(terminal, "Authentication:", ENTER)
-    answer(terminal, "Pages for it", ENTER)
+    answer(terminal, "Demo pages", ENTER)
     answer(terminal, "Background tasks", ENTER)
     terminal.expect_exact("Order Desk is ready in")
     terminal.expect_exact("make dev")
@@ -69,10 +69,10 @@ def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) ->
     answer(terminal, "Язык вопросов", ENTER)
     answer(terminal, "Название сервиса", CLEAR, "Щедрый Хлеб", ENTER)
     answer(terminal, "Короткое имя", ENTER)
-    for prompt in ("Что он делает", "Автор (можно", "Почта автора", "База данных PostgreSQL"):
+    for prompt in ("Что он делает", "Имя автора", "Почта автора", "База данных PostgreSQL"):
         answer(terminal, prompt, ENTER)
     answer(terminal, "Аутентификация", ENTER)
-    answer(terminal, "Страницы для неё", ENTER)
+    answer(terminal, "Демо-страницы", ENTER)
     answer(terminal, "Фоновые задачи", ENTER)
     terminal.expect_exact("Щедрый Хлеб готов")
     terminal.expect(pexpect.EOF)
@@ -83,7 +83,7 @@ def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) ->
 def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> None:
     """Yes and no are words to choose from, so that no keyboard layout matters."""
     terminal = copy("ru_RU.UTF-8")
-    for prompt in ("Язык", "Название", "Короткое", "Что он", "Автор (", "Почта", "База"):
+    for prompt in ("Язык", "Название", "Короткое", "Что он", "Имя автора", "Почта", "База"):
         answer(terminal, prompt, ENTER)
     answer(terminal, "Аутентификация", "\x1b[A", ENTER)
     answer(terminal, "Фоновые задачи", ENTER)

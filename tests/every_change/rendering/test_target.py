@@ -107,7 +107,7 @@ def test_a_name_of_ours_is_refused(template: Path, tmp_path: Path, folder: str, 
     path.write_text("mine")
     done = copy(template, tmp_path / folder)
     assert done.returncode != 0
-    assert f"{name.partition('/')[0]}: already there, choose another folder. | Уже есть" in done.stderr
+    assert f"{name.partition('/')[0]}: already there; choose another folder. | Уже есть" in done.stderr
     assert [found for found in (tmp_path / folder).rglob("*") if found.is_file()] == [path]
 
 
@@ -119,7 +119,7 @@ def test_a_name_of_ours_is_refused_in_a_terminal(
     command = ["-m", "copier", "copy", str(template), str(tmp_path)]
     options = {"env": clean_environment, "encoding": "utf-8", "timeout": PATIENCE, "dimensions": (60, 200)}
     terminal = pexpect.spawn(sys.executable, command, **options)
-    terminal.expect_exact("Makefile: already there, choose another folder. | Уже есть, выберите другую папку.")
+    terminal.expect_exact("Makefile: already there; choose another folder. | Уже есть, выберите другую папку.")
     terminal.expect(pexpect.EOF)
     assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
 
