@@ -39,7 +39,7 @@ def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None
     assert "Template: from 999.0.0 to 999.1.0" in said
     assert "999.1.0, when you update: set `REGION`." in said
     assert "Your changes are merged, not replaced" in said
-    assert "Написанное вами сливается" in said
+    assert "Ваши изменения сливаются" in said
     assert "My Service is up to date with the template." in said
     assert re.search(r"New settings, .*: REGION \(", said)
     assert "A model changed: make migration" in said
