@@ -1,6 +1,7 @@
-"""What Python files import, by the module at the top."""
+"""The third-party modules that Python files import, by their top-level names."""
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,5 +14,6 @@ def _imported(path: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def imports(paths: Iterable[Path]) -> set[str]:
-    return {name for path in paths for name in _imported(path)}
+def imports(paths: Iterable[Path], *, ours: set[str]) -> set[str]:
+    """Return the modules that are neither ours nor in the standard library."""
+    return {name for path in paths for name in _imported(path)} - ours - sys.stdlib_module_names

@@ -35,11 +35,15 @@ def files(project: Path) -> set[str]:
     return {name.as_posix() for name in names if not {"__pycache__", ".dev"} & set(name.parts)}
 
 
-def assert_suite_passes(project: Path, folder: Path, run: Run, *, whole: bool) -> None:
-    """Fail unless each test passes, none is skipped, and none leaves a file behind."""
-    copy = Path(shutil.copytree(project, folder))
-    before = files(copy)
-    parts = [] if whole else assembled(copy)
-    done = run("pytest", "-q", "-p", "no:cacheprovider", *parts, cwd=copy)
+def assert_tests_pass(project: Path, run: Run, *parts: str) -> None:
+    """Fail unless each test passes, none is skipped, and none leaves a file behind; without parts, the whole suite."""
+    before = files(project)
+    done = run("pytest", "-q", "-p", "no:cacheprovider", *parts, cwd=project)
     assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1]), done.stdout
-    assert sorted(files(copy) - before) == []
+    assert sorted(files(project) - before) == []
+
+
+def assert_suite_passes(project: Path, folder: Path, run: Run, *, whole: bool) -> None:
+    """Run the tests of a project in a copy of it."""
+    copy = Path(shutil.copytree(project, folder))
+    assert_tests_pass(copy, run, *([] if whole else assembled(copy)))

@@ -52,7 +52,7 @@ def test_it_renders_and_runs_a_service_and_a_second_time_reuses_it(
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [("-d redis", "Write an answer as -d question=answer"), ("-d db_name=1st", "e.g. orders")],
+    [("-d redis", "Write an answer as -d question=answer"), ("-d db_name=1st", "e.g. orders (see the rule above)")],
 )
 def test_a_wrong_argument_is_one_sentence(
     clone: Path, clean_environment: dict[str, str], arguments: str, sentence: str

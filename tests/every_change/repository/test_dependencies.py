@@ -1,22 +1,21 @@
 """What is imported is declared: nothing comes along with something else by chance."""
 
-import re
-import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from tests.support.imports import imports
 from tests.support.rendering import ROOT, files_of_repository
 
 RENDER = ("tools/__init__.py", "tools/demo.py", "tools/new.py")  # what `make demo` and `make new` run
 OURS = {"tests", "tools", "benchmarks", "hooks"}
-NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def needed(paths: list[Path]) -> set[str]:
     """Return the distributions that bring what the files import, and the modules that nothing brings."""
-    modules = imports(ROOT / path for path in paths) - OURS - sys.stdlib_module_names
+    modules = imports((ROOT / path for path in paths), ours=OURS)
     brought = packages_distributions()
     return {brought.get(module, [module])[0].lower() for module in modules}
 
@@ -24,7 +23,7 @@ def needed(paths: list[Path]) -> set[str]:
 def declared(group: str) -> set[str]:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     entries = metadata["dependency-groups"][group]
-    names = {NAME.match(entry)[0] for entry in entries if isinstance(entry, str)}  # type: ignore[index]
+    names = {Requirement(entry).name for entry in entries if isinstance(entry, str)}
     return names.union(*(declared(entry["include-group"]) for entry in entries if isinstance(entry, dict)))
 
 

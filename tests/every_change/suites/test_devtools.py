@@ -1,4 +1,4 @@
-"""The tests of devtools/ and of processes that migrate together: a project does not carry them, but runs by them."""
+"""Tests of devtools/ and of concurrent migrations, which run inside a project but are not part of it."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.support.rendering import ROOT
-from tests.support.suites import ALL_PASSED
+from tests.support.suites import assert_tests_pass
 from tests.support.variants import BAREST, EVERYTHING
 
 PROJECT = ROOT / "tests" / "project"
@@ -19,5 +19,4 @@ def test_they_pass_inside_a_project(project: Path, tmp_path: Path, run: Run) -> 
     copy = Path(shutil.copytree(project, tmp_path / "project"))
     shutil.copytree(PROJECT, copy / "tests", dirs_exist_ok=True)
     names = [f"tests/{path.relative_to(PROJECT)}" for path in sorted(PROJECT.rglob("test_*.py"))]
-    done = run("pytest", "-q", "-p", "no:cacheprovider", *names, cwd=copy)
-    assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1]), done.stdout
+    assert_tests_pass(copy, run, *names)

@@ -15,7 +15,7 @@ START = "from src.main import create_app; print(len(create_app().openapi()['path
 def test_it_starts_with_what_it_declares(
     new_project: Callable[..., Path], clean_environment: dict[str, str], variant: Variant
 ) -> None:
-    """In an environment of its own, without the tools of development: each language declares the same."""
+    """In a new environment without development tools; both languages declare the same packages."""
     project = new_project(**variant.answers)
     environment = {**clean_environment, "ENVIRONMENT": "dev", "LEVEL": "ERROR", "UV_NO_DEV": "1"}
     for command in (["uv", "sync", "--quiet"], [".venv/bin/python", "-c", START]):

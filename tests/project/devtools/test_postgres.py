@@ -70,18 +70,10 @@ def test_the_configured_one_is_found() -> None:
     assert PostgreSQL.is_local()
 
 
-def test_a_missing_database_of_a_running_server_is_created(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Server and user are there, only the database is not."""
-    url = get_database_settings().url.set(database="not_there_yet")
-    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
-    get_database_settings.cache_clear()
-    assert PostgreSQL.configured_answers()
-    asyncio.run(run(url.render_as_string(hide_password=False), "SELECT 1"))
-
-
-def test_any_name_is_created_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quotation mark in it does not end it."""
-    url = get_database_settings().url.set(database='a "quoted" name')
+@pytest.mark.parametrize("name", ["not_there_yet", 'a "quoted" name'])
+def test_a_missing_database_of_a_running_server_is_created(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Only the database is missing; a quotation mark does not end its name."""
+    url = get_database_settings().url.set(database=name)
     monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
     get_database_settings.cache_clear()
     assert PostgreSQL.configured_answers()

@@ -17,7 +17,7 @@ WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 
 @pytest.mark.usefixtures("fresh_database")
 async def test_processes_may_migrate_at_the_same_moment() -> None:
-    """While somebody holds the lock they wait for it; then one of them works, and the other finds it done."""
+    """Both wait while the lock is held; then one migrates, and the other finds nothing to do."""
     connection = await connect(make_url(os.environ["DATABASE_URL"]))
     await connection.execute("SELECT pg_advisory_lock($1::bigint)", MIGRATION_LOCK)
     upgrade = [sys.executable, "-m", "alembic", "upgrade", "head"]
