@@ -28,14 +28,17 @@ def move_files(moves: Mapping[str, str], project: Path = Path()) -> list[str]:
     """Merge each file of the project's HEAD into its new place, and return the places that have conflicts.
 
     Paths are relative to the project's folder, where Copier runs migrations (stage `after`). A file that the user
-    deleted stays away under its new name; one that was not there before is left as the new version rendered it.
+    deleted stays away under its new name; one that was not there before is left as the new version rendered it. A file
+    that the user edited and that the new version no longer has is put back and left as a conflict, "deleted by them".
 
     Raises:
         subprocess.CalledProcessError: git cannot merge them, for they are not text.
     """
     with TemporaryDirectory() as folder:
         old = _render_old_version(project, Path(folder))
-        return [new for before, new in moves.items() if _move(project, old, before, new)]
+        conflicts = [new for before, new in moves.items() if _move(project, old, before, new)]
+        names = (path.relative_to(old).as_posix() for path in sorted(old.rglob("*")) if path.is_file())
+        return conflicts + [name for name in names if name not in moves and _put_back(project, old, name)]
 
 
 def _show(project: Path, name: str) -> bytes | None:
@@ -70,6 +73,21 @@ def _move(project: Path, old: Path, before: str, after: str) -> bool:
     return _merge(users, base, target)
 
 
+def _put_back(project: Path, old: Path, name: str) -> bool:
+    """Put back what the user wrote into a file that the new version does not have, and say whether there was any."""
+    target = project / name
+    users, base = None if target.exists() else _show(project, name), (old / name).read_bytes()
+    if users is None or users == base:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(users)
+    _mark_unmerged(target, base, users)
+    sys.stderr.write(
+        f"{name} is no longer part of the template: move your edits to where they belong now, delete it.\n"
+    )
+    return True
+
+
 def _merge(users: bytes, base: Path, target: Path) -> bool:
     new = target.read_bytes()
     with TemporaryDirectory() as folder:
@@ -82,6 +100,7 @@ def _merge(users: bytes, base: Path, target: Path) -> bool:
     target.write_bytes(done.stdout)
     if done.returncode:
         _mark_unmerged(target, base.read_bytes(), users, new)
+        sys.stderr.write(f"Conflict in {target}: keep what is right, remove the marks.\n")
     return bool(done.returncode)
 
 
@@ -96,4 +115,3 @@ def _mark_unmerged(target: Path, *stages: bytes) -> None:
         lines.append(f"100644 {done.stdout.decode().strip()} {number}\t{path}\n")
     index = "".join(lines)
     subprocess.run([*git, "update-index", "--index-info"], input=index, text=True, check=True)
-    sys.stderr.write(f"Conflict in {path}: keep what is right, remove the marks.\n")

@@ -35,9 +35,10 @@ def copy(history: History, project: Path, tag: str = NEXT, **answers: Any) -> Pa
 
 
 def update(project: Path, **answers: Any) -> None:
-    """Update without trust, as `copier update --defaults --data ...` does."""
+    """Update as `copier update --defaults --data ...` does; only from 0.… with `--trust`."""
+    trust = "_commit: v0." in (project / ".copier-answers.yml").read_text(encoding="utf-8")
     with fast():
-        copier.run_update(str(project), data=answers, defaults=True, overwrite=True, quiet=True)
+        copier.run_update(str(project), data=answers, defaults=True, overwrite=True, quiet=True, unsafe=trust)
 
 
 def files(project: Path) -> dict[str, str]:

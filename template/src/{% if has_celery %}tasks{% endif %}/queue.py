@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from anyio import to_thread
 from celery import Task, states
-from fastapi import Depends
+from fastapi import Depends, FastAPI
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 from loguru import logger
@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
 
-from src.tasks.app import app
-from src.tasks.config import TaskSettings
+from src.tasks.app import app as celery
+from src.tasks.config import TaskSettings, get_task_settings
 from src.tasks.exceptions import QueueUnavailableException, TaskNotFoundException
 from src.tasks.schemes import TaskData
 
@@ -36,11 +36,13 @@ class TaskQueue:
         self._redis = redis
         self._expires = settings.CELERY_RESULT_EXPIRES
         self._publishers = asyncio.Semaphore(PUBLISHERS)
-        self._states: Any = app.backend  # a StateBackend
-        self._queue: Any = app.amqp.queues[settings.CELERY_QUEUE]
+        self._states: Any = celery.backend  # a StateBackend
+        self._queue: Any = celery.amqp.queues[settings.CELERY_QUEUE]
         timeouts = AMQP_TIMEOUTS if settings.broker_url.startswith("amqp") else REDIS_TIMEOUTS
         options = {**dict.fromkeys(timeouts, PATIENCE), **settings.broker_options}
-        connection = app.connection_for_write(settings.broker_url, connect_timeout=PATIENCE, transport_options=options)
+        connection = celery.connection_for_write(
+            settings.broker_url, connect_timeout=PATIENCE, transport_options=options
+        )
         self._connections: Any = connection.Pool(PUBLISHERS)
         self._producers: Any = ProducerPool(self._connections, limit=PUBLISHERS)
 
@@ -100,6 +102,11 @@ class TaskQueue:
     async def close(self) -> None:
         self._producers.force_close_all()
         self._connections.force_close_all()
+
+
+def add_task_queue(app: FastAPI) -> None:
+    app.state.tasks = TaskQueue(app.state.redis, get_task_settings())
+    app.state.closers.insert(0, app.state.tasks.close)
 
 
 async def get_task_queue(connection: HTTPConnection) -> TaskQueue:

@@ -88,9 +88,11 @@ def test_only_files_with_jinja_end_in_jinja() -> None:
 
 
 def test_a_copy_needs_no_trust() -> None:
-    """No tasks, no extensions, no answers in the names of what is excluded or kept."""
+    """No tasks, no extensions, no answers in the names of what is excluded or kept; each migration has its script."""
     settings = yaml.safe_load(read(Path("copier.yml")))
-    assert not {"_tasks", "_jinja_extensions", "_migrations"} & settings.keys()
+    assert not {"_tasks", "_jinja_extensions"} & settings.keys()
+    for migration in settings["_migrations"]:
+        assert f"migrations/{migration['version'].partition('.')[0]}.py" in migration["command"][1]
     for name in ("_exclude", "_skip_if_exists"):
         assert not any("{" in pattern for pattern in settings[name])
 

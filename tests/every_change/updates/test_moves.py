@@ -9,7 +9,8 @@ from copier.errors import UnsafeTemplateError
 from tests.conftest import Run
 from tests.support.history import History, commit_all, git
 from tests.support.rendering import fast
-from tests.support.updating import copy, point_to
+from tests.support.updating import NEWEST, copy, files, point_to, update
+from tests.support.variants import EVERYTHING
 
 MOVES = {"src/utils.py": "src/documentation.py", "src/health.py": "src/vital_signs.py", "Makefile": "tools.mk"}
 MIGRATION = f'''"""Version 1000: what it has moved."""
@@ -107,6 +108,39 @@ def test_it_works_in_a_folder_of_a_larger_repository(history: History, major: Hi
     cross(project)
     assert (project / "src" / "documentation.py").exists()
     assert git(project, "diff", "--name-only", "--diff-filter=U").split() == ["service/src/vital_signs.py"]
+
+
+def test_what_the_new_version_no_longer_has_comes_back_if_it_was_edited(history: History, tmp_path: Path) -> None:
+    """As a conflict, "deleted by them": git lists it until the user has moved the edits and deleted it."""
+    gone = ["src/utils.py", "src/health.py"]
+
+    def merge_away(folder: Path) -> None:
+        move(folder)
+        (folder / "hooks" / "migrations" / "v1000.py").write_text(MIGRATION.replace(str(MOVES), "{}"))
+
+    major = history.branch(tmp_path / "template", merge_away, "v1000.0.0")
+    project = copy(history, tmp_path / "project", auth=False)
+    point_to(project, major.folder)
+    (project / gone[0]).write_text((project / gone[0]).read_text() + MINE)
+    commit_all(project, "feat: mine")
+    cross(project)
+    assert (project / gone[0]).read_text().endswith(MINE)
+    assert not (project / gone[1]).exists()
+    assert f"UD {gone[0]}" in git(project, "status", "--porcelain").splitlines()
+
+
+def test_a_line_in_every_file_of_the_newest_release_arrives(history: History, tmp_path: Path) -> None:
+    """In the file, at its new place, or in one that git lists as a conflict."""
+    project = copy(history, tmp_path / "project", NEWEST, **EVERYTHING.answers)
+    names = [name for name in files(project) if name != ".copier-answers.yml"]
+    lines = {name: f"# mine: {number}" for number, name in enumerate(names)}
+    for name, line in lines.items():
+        with (project / name).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    commit_all(project, "feat: mine")
+    update(project)
+    there = "\n".join(files(project).values())
+    assert {name: line for name, line in lines.items() if f"{line}\n" not in there} == {}
 
 
 def test_only_a_major_version_asks_for_trust(major: History, project: Path, tmp_path: Path) -> None:
