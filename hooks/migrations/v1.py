@@ -3,9 +3,15 @@
 from moves import move_files
 
 MOVES = {
+    "src/auth/common_passwords.txt": "src/auth/words/common_passwords.txt",
+    "src/auth/reader.py": "src/auth/sessions.py",
+    "src/auth/routes.py": "src/auth/public_routes.py",
     "src/auth/setup.py": "src/auth/app.py",
+    "src/auth/snapshots.py": "src/auth/user_changes.py",
     "src/database/setup.py": "src/database/app.py",
     "src/pages/setup.py": "src/pages/app.py",
+    "tests/auth/test_managers.py": "tests/auth/test_sessions.py",
+    "tests/auth/test_snapshots.py": "tests/auth/test_user_changes.py",
     "tests/database/test_setup.py": "tests/database/test_app.py",
 }
 

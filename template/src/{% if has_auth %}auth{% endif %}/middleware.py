@@ -12,12 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src.auth.app import AuthState
 from src.auth.config import GUEST_PAGES, STATIC_PREFIXES
-from src.auth.dependencies import Visitor, set_visitor
 from src.auth.exceptions import CrossSiteRequestException, NotAuthenticatedException, TokenExpiredException
 from src.auth.handler import signed_out_cookies
-from src.auth.redirects import below_root, requested, to_login, to_next, to_refresh
-from src.auth.state import AuthState
+from src.auth.redirects import below_root, is_navigation, requested, to_login, to_next, to_refresh
+from src.auth.visitor import Visitor
 from src.body import BodyRules
 from src.config import get_settings
 from src.exceptions import ApiError, HttpServiceUnavailableException
@@ -27,7 +27,7 @@ from src.middleware import POLICY_VIOLATION
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SAME_SITE = frozenset({b"same-origin", b"none"})
 FORWARDED = b"x-forwarded-for"
-WANTED = frozenset({b"host", b"origin", b"cookie", b"accept", b"sec-fetch-site", b"sec-fetch-mode", FORWARDED})
+WANTED = frozenset({b"host", b"origin", b"cookie", b"sec-fetch-site", FORWARDED})
 LISTS = frozenset({b"cookie", FORWARDED})
 CHECK_SECONDS = 1.0  # that a look at the session is good for; a body may take longer
 MOST_PROXIES = 16  # named in the log by one process; anybody can send the header
@@ -55,8 +55,10 @@ class TokenValidationMiddleware:
             _log_refusal(scope, "cross-site")
             await _refuse(CrossSiteRequestException(), scope, receive, send)
             return
-        auth: AuthState = scope["app"].state.auth
-        visitor = set_visitor(scope, headers.get(b"cookie", b"").decode("latin-1"))
+        state = scope["app"].state
+        auth: AuthState = state.auth
+        visitor = Visitor(auth, state.database, headers.get(b"cookie", b"").decode("latin-1"))
+        scope.setdefault("state", {})["visitor"] = visitor
         path = get_route_path(scope)
         if auth.public_routes.are_open(path, scope.get("method")):
             await self._serve_anybody(path, visitor, scope, receive, send)
@@ -71,7 +73,7 @@ class TokenValidationMiddleware:
             await _refuse(HttpServiceUnavailableException(), scope, receive, send)
         else:
             if user is None:
-                await _send_away(visitor, auth, scope, receive, send, headers)
+                await _send_away(visitor, auth, scope, receive, send)
                 return
             scope["state"]["user_id"] = user.id
             scope["state"]["session_id"] = visitor.session_id
@@ -126,31 +128,21 @@ def _read_headers(scope: Scope) -> Headers:
     return headers
 
 
-def _is_navigation(scope: Scope, headers: Headers) -> bool:
-    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-        return False
-    mode = headers.get(b"sec-fetch-mode")
-    return mode == b"navigate" if mode is not None else b"text/html" in headers.get(b"accept", b"")
-
-
 def _form_page(scope: Scope) -> str | None:
     """Return the page whose form this is, or None if it is none."""
     rules: BodyRules = scope["app"].state.body_rules
     return rules.find_form_page(get_route_path(scope)) if scope.get("method") == "POST" else None
 
 
-async def _send_away(
-    visitor: Visitor, auth: AuthState, scope: Scope, receive: Receive, send: Send, headers: Headers
-) -> None:
+async def _send_away(visitor: Visitor, auth: AuthState, scope: Scope, receive: Receive, send: Send) -> None:
     if visitor.claims or (visitor.access and not visitor.is_expired):
         _log_refusal(scope, "session ended" if visitor.claims else "bad token", visitor)
     page = _form_page(scope)
-    is_navigation = _is_navigation(scope, headers)
-    if not (is_navigation or page):
+    if scope["type"] == "websocket" or not (page or (scope["method"] in ("GET", "HEAD") and is_navigation(scope))):
         error = TokenExpiredException() if visitor.can_refresh else NotAuthenticatedException()
         await _refuse(error, scope, receive, send)
         return
-    back = requested(scope) if is_navigation else below_root(scope, quote(page or ""))
+    back = below_root(scope, quote(page)) if page else requested(scope)
     response: Response
     if visitor.can_refresh:
         response = to_refresh(scope, back)

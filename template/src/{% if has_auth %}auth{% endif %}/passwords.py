@@ -29,13 +29,14 @@ ResultT = TypeVar("ResultT")
 
 
 @cache
-def _common() -> frozenset[str]:
-    lines = Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8").splitlines()
+def words(name: str) -> frozenset[str]:
+    """Return the words of a list in `words/`."""
+    lines = (Path(__file__).parent / "words" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if not line.startswith("# "))
 
 
 def is_common(password: str) -> bool:
-    return normalize("NFC", password).casefold() in _common()
+    return normalize("NFC", password).casefold() in words("common_passwords")
 
 
 def is_made_of(password: str, *names: str) -> bool:

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import parse_qs, quote
 
+from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import Scope
 
@@ -12,6 +13,13 @@ LONGEST = 2048
 # One slash, then neither a slash nor a backslash; nowhere a control, a space or half a character: a browser drops
 # tabs and newlines and reads a backslash as a slash (WHATWG URL, 4.4).
 SAFE = re.compile(r"/(?![/\\])[^\s\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff]*")
+
+
+def is_navigation(scope: Scope) -> bool:
+    """Tell a browser that goes to a page, or sends its form, from a script, an image or another client."""
+    headers = Headers(scope=scope)
+    mode = headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "text/html" in headers.get("accept", "")
 
 
 def safe_redirect(target: str | None) -> str:

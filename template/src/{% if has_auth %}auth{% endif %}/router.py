@@ -1,13 +1,22 @@
 """Endpoints of authentication."""
 
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Depends, Request, Response
 
 from src.auth import messages
 from src.auth.config import get_auth_settings
-from src.auth.dependencies import CurrentUser, VisitorDepends, refuse_signed_in
+from src.auth.dependencies import (
+    CHANGING,
+    GUARDED,
+    UNAVAILABLE,
+    WITH_BODY,
+    ClientDepends,
+    CurrentUser,
+    SessionId,
+    VisitorDepends,
+    refuse_signed_in,
+)
 from src.auth.exceptions import (
     AlreadySignedInException,
     NotNavigationException,
@@ -18,41 +27,17 @@ from src.auth.exceptions import (
     WrongCredentialsException,
     WrongPasswordException,
 )
-from src.auth.handler import signed_in_cookies, signed_out_cookies
-from src.auth.redirects import below_root, redirect, safe_redirect, to_login
-from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
+from src.auth.redirects import below_root, is_navigation, redirect, safe_redirect, to_login
 from src.auth.routing import PrefixRouter
-from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, Tokens, UserData
+from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, UserData
 from src.auth.services import AuthServiceDepends
-from src.auth.state import ClientDepends
+from src.auth.visitor import sign_in, sign_out
 from src.exceptions import HttpAlreadyExistException
 from src.handlers import error_response
 from src.schemes import DetailResponse
 from src.utils import error_response_docs, ok_response_docs
 
-SessionId = Annotated[str, Path(max_length=64)]
-
 router = PrefixRouter(prefix="/auth", tags=["auth"], responses=UNAVAILABLE)
-
-
-def add_cookies(response: Response, cookies: list[str]) -> None:
-    for cookie in cookies:
-        response.headers.append("set-cookie", cookie)
-    response.headers["cache-control"] = "no-store"
-
-
-def _sign_in(response: Response, tokens: Tokens) -> None:
-    add_cookies(response, signed_in_cookies(get_auth_settings(), tokens))
-
-
-def _sign_out(response: Response) -> None:
-    add_cookies(response, signed_out_cookies(get_auth_settings()))
-
-
-def _is_navigation(request: Request) -> bool:
-    """Tell a browser that goes to a page, or sends its form, from a script, an image or another client."""
-    mode = request.headers.get("sec-fetch-mode")
-    return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
 
 
 @router.post(
@@ -87,7 +72,7 @@ async def login(
 ) -> UserData:
     """Begin a session, in two cookies that scripts cannot read."""
     user, tokens = await service.login(data, client, visitor.presented())
-    _sign_in(response, tokens)
+    sign_in(response, tokens)
     return user
 
 
@@ -107,7 +92,7 @@ async def refresh_and_return(
     request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
 ) -> Response:
     """Give a browser new cookies and send it back to where it was, or to sign in; only where it navigates."""
-    if not _is_navigation(request):
+    if not is_navigation(request.scope):
         raise NotNavigationException
     settings = get_auth_settings()
     redirect_url = request.query_params.get("redirect_url")
@@ -118,10 +103,10 @@ async def refresh_and_return(
     except SessionEndedException as error:
         login_page = settings.LOGIN_PAGE
         response = to_login(request.scope, settings, back, "expired") if login_page else error_response(error)
-        _sign_out(response)
+        sign_out(response)
     else:
         response = redirect(back)
-        _sign_in(response, tokens)
+        sign_in(response, tokens)
     return response
 
 
@@ -135,10 +120,10 @@ async def refresh(service: AuthServiceDepends, client: ClientDepends, visitor: V
     """Give a client new cookies for its refresh token."""
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     try:
-        _sign_in(response, await service.refresh(visitor.refresh, client))
+        sign_in(response, await service.refresh(visitor.refresh, client))
     except SessionEndedException as error:
         response = error_response(error)
-        _sign_out(response)
+        sign_out(response)
     return response
 
 
@@ -148,9 +133,9 @@ async def logout(request: Request, service: AuthServiceDepends, visitor: Visitor
     await service.logout(*visitor.presented())
     login_page = get_auth_settings().LOGIN_PAGE
     response = Response(status_code=HTTPStatus.NO_CONTENT)
-    if login_page and _is_navigation(request):
+    if login_page and is_navigation(request.scope):
         response = redirect(below_root(request.scope, login_page))
-    _sign_out(response)
+    sign_out(response)
     return response
 
 
@@ -161,7 +146,7 @@ async def logout_all(user: CurrentUser, service: AuthServiceDepends) -> Response
     """End all sessions of the signed-in user, this one too."""
     await service.logout_all(user)
     response = Response(status_code=HTTPStatus.NO_CONTENT)
-    _sign_out(response)
+    sign_out(response)
     return response
 
 
@@ -199,5 +184,5 @@ async def change_password(
     response: Response,
 ) -> DetailResponse:
     """Set a new password: every other session ends, this one goes on under a new id."""
-    _sign_in(response, await service.change_password(user, data, client))
+    sign_in(response, await service.change_password(user, data, client))
     return DetailResponse(detail=messages.PASSWORD_CHANGED)

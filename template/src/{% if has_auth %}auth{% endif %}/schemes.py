@@ -25,67 +25,13 @@ from src import about
 from src.auth import messages
 from src.auth.config import NAME as SLUG
 from src.auth.config import get_auth_settings
-from src.auth.passwords import MAX_LENGTH, is_common, is_made_of
+from src.auth.passwords import MAX_LENGTH, is_common, is_made_of, words
 
 # Each text has a raw `max_length`, which Pydantic looks at first: normalising 60 KB of accents takes seconds.
 NAME_LENGTH = 32
 EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3
 RAW_PASSWORD_LENGTH = 4 * MAX_LENGTH  # NFC composes four characters at most into one
 NAME = re.compile(r"[A-Za-z0-9._-]{3,32}", re.ASCII)
-# Names that people would take for the service itself, or that mean something in a path or a mail address.
-RESERVED_NAMES = frozenset(
-    [
-        "abuse",
-        "account",
-        "accounts",
-        "admin",
-        "administrator",
-        "anonymous",
-        "api",
-        "auth",
-        "billing",
-        "contact",
-        "daemon",
-        "docs",
-        "everyone",
-        "guest",
-        "health",
-        "help",
-        "hostmaster",
-        "info",
-        "login",
-        "logout",
-        "mail",
-        "me",
-        "moderator",
-        "no-reply",
-        "nobody",
-        "noreply",
-        "null",
-        "official",
-        "operator",
-        "owner",
-        "postmaster",
-        "register",
-        "root",
-        "security",
-        "service",
-        "settings",
-        "staff",
-        "static",
-        "status",
-        "superuser",
-        "support",
-        "sysadmin",
-        "system",
-        "team",
-        "undefined",
-        "user",
-        "users",
-        "webmaster",
-        "www",
-    ]
-)
 
 
 def _refuse(kind: str, message: str) -> PydanticCustomError:
@@ -106,7 +52,7 @@ def check_name(name: str) -> str:
 
 
 def check_free_name(name: str) -> str:
-    if name.lower() in RESERVED_NAMES:
+    if name.lower() in words("reserved_names"):
         raise _refuse("name_reserved", messages.NAME_RESERVED)
     return name
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from src import messages as base_messages
 from src.auth import messages
+from src.auth.app import AuthDepends
 from src.auth.exceptions import (
     ExpiredTokenError,
     InvalidTokenError,
@@ -39,7 +40,6 @@ from src.auth.schemes import (
     Tokens,
     UserData,
 )
-from src.auth.state import AuthDepends
 from src.database.session import DatabaseDepends
 from src.exceptions import ApiError, HttpAlreadyExistException
 from src.schemes import FieldError
@@ -190,7 +190,7 @@ class AuthService:
             logger.warning(
                 "refresh token reused", user=user_id, session=session_id, address=client.address, agent=client.agent
             )
-        if not rotation.is_success:
+        if rotation.outcome not in ("rotated", "repeated"):
             raise SessionEndedException
         if rotation.outcome == "rotated":
             await self.auth.limits.count("REFRESH", session_id)

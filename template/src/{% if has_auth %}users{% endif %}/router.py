@@ -6,8 +6,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from src.auth.config import get_auth_settings
-from src.auth.dependencies import CurrentUser, Superuser
+from src.auth.dependencies import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY, ClientDepends, CurrentUser, Superuser
 from src.auth.exceptions import (
     LastSuperuserException,
     NotSuperuserException,
@@ -16,11 +15,9 @@ from src.auth.exceptions import (
     TooManyRequestsException,
     WrongPasswordException,
 )
-from src.auth.handler import signed_out_cookies
-from src.auth.responses import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY
 from src.auth.routing import PrefixRouter
 from src.auth.schemes import ConfirmScheme, UserData
-from src.auth.state import ClientDepends
+from src.auth.visitor import sign_out
 from src.database.session import CommittedDbSession, DbSession
 from src.exceptions import HttpAlreadyExistException
 from src.users.exceptions import UserNotFoundException
@@ -67,8 +64,7 @@ async def delete_own(
     """Delete the signed-in user's account, for good."""
     await service.delete_own(user, data, client)
     response = Response(status_code=HTTPStatus.NO_CONTENT)
-    for cookie in signed_out_cookies(get_auth_settings()):
-        response.headers.append("set-cookie", cookie)
+    sign_out(response)
     return response
 
 

@@ -5,15 +5,13 @@ from contextlib import suppress
 from fastapi import Request, Response
 
 from src.auth.config import get_auth_settings
-from src.auth.dependencies import CurrentUser, Visitor, VisitorDepends
+from src.auth.dependencies import ClientDepends, CurrentUser, SessionId, VisitorDepends
 from src.auth.exceptions import SessionNotFoundException
-from src.auth.handler import signed_in_cookies, signed_out_cookies
 from src.auth.redirects import below_root, redirect
-from src.auth.router import SessionId, add_cookies
 from src.auth.routing import PrefixRouter
 from src.auth.schemes import ChangePasswordScheme, UserData
 from src.auth.services import AuthService, AuthServiceDepends
-from src.auth.state import ClientDepends
+from src.auth.visitor import Visitor, sign_in, sign_out
 from src.exceptions import ApiError
 from src.pages import forms, messages
 from src.pages.devices import name_device
@@ -46,7 +44,7 @@ def _back(request: Request, done: str) -> Response:
 
 def _out(request: Request, reason: str) -> Response:
     response = redirect(below_root(request.scope, f"/login?reason={reason}"))
-    add_cookies(response, signed_out_cookies(get_auth_settings()))
+    sign_out(response)
     return response
 
 
@@ -68,7 +66,7 @@ async def change_password(
     except ApiError as error:
         return await _show(request, user, visitor, service, Form(sent, error))
     response = _back(request, "password")
-    add_cookies(response, signed_in_cookies(get_auth_settings(), tokens))
+    sign_in(response, tokens)
     return response
 
 

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import messages as base_messages
+from src.auth.redirects import is_navigation
 from src.body import BodyRules
 from src.pages import messages
 from src.pages.views import render
@@ -66,10 +67,7 @@ def _read_detail(body: bytes) -> str | None:
 
 
 def _wants_page(scope: Scope) -> bool:
-    headers = Headers(scope=scope)
-    mode = headers.get("sec-fetch-mode")
-    is_navigation = mode == "navigate" if mode else "text/html" in headers.get("accept", "")
-    return is_navigation and (scope["method"] in ("GET", "HEAD") or _is_form(scope))
+    return is_navigation(scope) and (scope["method"] in ("GET", "HEAD") or _is_form(scope))
 
 
 def _is_form(scope: Scope) -> bool:

@@ -8,14 +8,12 @@ from redis.exceptions import RedisError
 from starlette.staticfiles import StaticFiles
 
 from src.auth.config import get_auth_settings
-from src.auth.dependencies import Visitor, VisitorDepends
-from src.auth.handler import signed_in_cookies, signed_out_cookies
+from src.auth.dependencies import ClientDepends, VisitorDepends
 from src.auth.redirects import below_root, redirect, requested, safe_redirect, to_refresh
-from src.auth.router import add_cookies
 from src.auth.routing import PrefixRouter
 from src.auth.schemes import LoginScheme, RegisterScheme, UserData
 from src.auth.services import AuthServiceDepends
-from src.auth.state import ClientDepends
+from src.auth.visitor import Visitor, sign_in, sign_out
 from src.exceptions import ApiError
 from src.pages import account, forms, messages
 from src.pages.forms import Form
@@ -81,7 +79,7 @@ async def login(
     except ApiError as error:
         return _show(request, "login.html", target, Form(sent, error))
     response = redirect(target or below_root(request.scope, settings.HOME_PAGE))
-    add_cookies(response, signed_in_cookies(settings, tokens))
+    sign_in(response, tokens)
     return response
 
 
@@ -111,7 +109,7 @@ async def logout(request: Request, service: AuthServiceDepends, visitor: Visitor
     """End the session, whatever is left of it."""
     await service.logout(*visitor.presented())
     response = redirect(below_root(request.scope, "/login?reason=signed-out"))
-    add_cookies(response, signed_out_cookies(get_auth_settings()))
+    sign_out(response)
     return response
 
 

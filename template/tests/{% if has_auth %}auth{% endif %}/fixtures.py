@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from redis.asyncio import Redis
 
+from src.auth.app import AuthState
 from src.auth.managers import UserManager
 from src.auth.passwords import hash_password
 from src.auth.schemes import NewUser, UserData
-from src.auth.state import AuthState
 from src.database.session import Database
 from tests.auth.documented import refuse_undocumented
 from tests.auth.guard import restore_guard

@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 
 from src import routers
-from src.auth.managers import session_key
+from src.auth.app import AuthState
 from src.auth.passwords import PasswordHasher
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
+from src.auth.sessions import session_key
 from src.main import create_app
 from tests.auth.fixtures import NAVIGATION, PASSWORD, NewClient, NewUserFixture, login
 

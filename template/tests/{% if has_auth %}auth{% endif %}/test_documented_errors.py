@@ -9,10 +9,10 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
+from src.auth.app import AuthState
 from src.auth.config import get_auth_settings
 from src.auth.limits import RateLimits
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
 from tests.auth.documented import Operation, documented
 from tests.auth.fixtures import NAVIGATION, PASSWORD, NewClient, NewUserFixture
 

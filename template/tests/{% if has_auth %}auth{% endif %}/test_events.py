@@ -5,8 +5,8 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from limits import parse_many
 
+from src.auth.app import AuthState
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login
 
 NEW = "four other words nobody guesses"

@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from limits import parse_many
 
+from src.auth.app import AuthState
 from src.auth.limits import Limit, RateLimits, address_key
 from src.auth.passwords import PasswordHasher
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
 from tests.auth.fixtures import PASSWORD, Asked, NewClient, NewUserFixture, login
 
 

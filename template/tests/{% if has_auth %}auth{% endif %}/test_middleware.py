@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from src.auth import messages
+from src.auth.app import AuthState
 from src.auth.config import PUBLIC_ROUTES
 from src.auth.middleware import TokenValidationMiddleware
-from src.auth.routes import PublicRoutes
+from src.auth.public_routes import PublicRoutes
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
 from src.main import create_app
 from tests.auth.fixtures import NewClient
 from tests.settings import forget_settings

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from httpx import AsyncClient
 from pydantic import BaseModel
 
+from src.auth.app import AuthState
 from src.auth.dependencies import get_current_user
 from src.auth.models import User
 from src.auth.schemes import UserData, UsernameUser
-from src.auth.state import AuthState
 from src.database.manager import BaseManager
 from src.database.session import DbSessionDepends
 from src.exceptions import HttpAlreadyExistException

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Message
 
 from src.auth import dependencies, messages
+from src.auth.app import AuthState
 from src.auth.dependencies import Superuser
 from src.auth.passwords import PasswordHasher
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
 from src.database.session import Database
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login
 from tests.auth.test_middleware import cookie_of
@@ -119,7 +119,7 @@ def lose_redis(auth: AuthState, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*_: str) -> None:
         raise RedisConnectionError
 
-    monkeypatch.setattr(auth.reader, "read", refuse)
+    monkeypatch.setattr(auth.sessions, "read", refuse)
 
 
 @pytest.mark.usefixtures("checks_age")

@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from src.auth import messages
+from src.auth.app import AuthState
 from src.auth.config import get_auth_settings
-from src.auth.managers import session_key
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
+from src.auth.sessions import session_key
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login
 
 BEA = {"username": "bea", "email": "Bea@Example.com", "password": PASSWORD}

@@ -8,9 +8,10 @@ from httpx import AsyncClient
 from sqlalchemy import text
 
 from src.auth import messages
-from src.auth.managers import UserManager, session_key
+from src.auth.app import AuthState
+from src.auth.managers import UserManager
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
+from src.auth.sessions import session_key
 from src.database.session import Database
 from src.users.schemes import UserChangesBySuperuser
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture, login

@@ -6,8 +6,8 @@ import pytest
 from httpx import AsyncClient
 
 from src.auth import messages as auth_messages
+from src.auth.app import AuthState
 from src.auth.schemes import UserData
-from src.auth.state import AuthState
 from src.pages import messages
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture
 from tests.pages.reading import Page, look, send

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from src import messages as base_messages
 from src import routers
 from src.auth import messages as auth_messages
-from src.auth.state import AuthState
+from src.auth.app import AuthState
 from src.main import create_app
 from src.pages import messages
 from tests.pages.reading import ANN, FORM, Page, look, send
@@ -26,7 +26,7 @@ def redis_is_down(signed_in: AsyncClient, auth: AuthState, monkeypatch: pytest.M
         raise RedisConnectionError("refused")
 
     for part, name in (
-        (auth.reader, "read"),
+        (auth.sessions, "read"),
         (auth.sessions, "rotate"),
         (auth.sessions, "create"),
         (auth.sessions, "end"),

@@ -10,8 +10,8 @@ from httpx import AsyncClient
 from limits import parse_many
 
 from src.auth import messages as auth_messages
+from src.auth.app import AuthState
 from src.auth.config import get_auth_settings
-from src.auth.state import AuthState
 from src.messages import VALUE_TAKEN
 from src.pages import messages
 from tests.auth.fixtures import PASSWORD, NewClient

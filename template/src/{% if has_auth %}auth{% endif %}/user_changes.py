@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
-from src.auth.managers import SessionManager
 from src.auth.models import User
+from src.auth.sessions import SessionManager
 from src.database.session import CommitWatcher, WatchedSession
 
 CHANGED = "changed_users"  # in session.info: a dict of user ids, True where the user may not stay signed in

@@ -13,10 +13,11 @@ from sqlalchemy import delete, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.auth.managers import UserManager, session_key
+from src.auth.app import AuthState
+from src.auth.managers import UserManager
 from src.auth.models import User
 from src.auth.schemes import UserData, UsernameUser
-from src.auth.state import AuthState
+from src.auth.sessions import session_key
 from src.database.model import Base
 from src.database.session import Database
 
@@ -133,9 +134,9 @@ async def test_a_change_that_is_undone_changes_nothing(signed_in: AsyncClient, d
 
 async def test_a_slow_reader_stores_nothing_old(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
     """It read the row before the commit, and is late."""
-    reading = await auth.reader.read(str(ann.id), "any")
+    reading = await auth.sessions.read(str(ann.id), "any")
     await auth.sessions.invalidate([str(ann.id)])
-    await auth.sessions.store_snapshot(ann.model_copy(update={"username": "old"}), reading.version or "")
+    await auth.sessions.store_snapshot(ann.model_copy(update={"username": "old"}), reading.version)
     assert await name_of(signed_in) == "ann"
 
 
@@ -167,8 +168,8 @@ async def test_who_reads_just_before_the_commit_leaves_nothing_old(signed_in: As
 
 async def test_an_inactive_snapshot_is_nobody(signed_in: AsyncClient, auth: AuthState, ann: UserData) -> None:
     """However it got there."""
-    reading = await auth.reader.read(str(ann.id), "any")
-    await auth.sessions.store_snapshot(ann.model_copy(update={"is_active": False}), reading.version or "")
+    reading = await auth.sessions.read(str(ann.id), "any")
+    await auth.sessions.store_snapshot(ann.model_copy(update={"is_active": False}), reading.version)
     assert (await signed_in.get("/users/info")).status_code == 401
 
 

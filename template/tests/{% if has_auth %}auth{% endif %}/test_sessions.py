@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from src.auth.managers import NewSession, Outcome, SessionManager, parse_session, parse_snapshot, session_key
+from src.auth.app import AuthState
 from src.auth.schemes import Client
-from src.auth.state import AuthState
+from src.auth.sessions import NewSession, Outcome, SessionManager, parse_session, parse_snapshot, session_key
 
 USER = str(uuid4())
 HERE = Client("127.0.0.1", "browser")

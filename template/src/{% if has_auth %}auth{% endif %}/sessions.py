@@ -1,0 +1,228 @@
+"""The sessions of a user: one Redis hash, `session:{user_id}`, that only single-key commands and scripts touch."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from redis.asyncio import Redis, RedisCluster
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from src.auth.config import AuthSettings
+from src.auth.schemes import Client, UserData
+
+FIELD = "s:"  # a session's field is this and its id; beside them stand `user`, a snapshot of the row, and `ver`
+MAX_REPEATS = 50  # times that a replaced refresh token is answered within the grace
+TIMEOUT = 1.0  # seconds; a batch of reads fails on its own, so that a frozen server delays no one twice
+CACHE_SIZE = 4096
+NOT_A_HASH = "WRONGTYPE "  # how Redis' error begins; the client has no class for it
+
+
+class StoredSession(BaseModel):
+    """The value of a session in Redis; times are seconds since 1970."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gen: int
+    rot: float
+    rep: int
+    seen: float
+    created: float
+    idle: float
+    ends: float = Field(alias="abs")
+    ua: str
+    ip: str
+
+    @property
+    def is_expired(self) -> bool:
+        return min(self.idle, self.ends) <= time.time()
+
+
+class Snapshot(NamedTuple):
+    """A user's row as it was at the second `taken`."""
+
+    taken: float
+    user: UserData
+
+
+@lru_cache(CACHE_SIZE)
+def parse_session(text: str) -> StoredSession | None:
+    try:
+        return StoredSession.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+@lru_cache(CACHE_SIZE)
+def parse_snapshot(text: str) -> Snapshot | None:
+    try:
+        stored = json.loads(text)
+        return Snapshot(stored["taken"], UserData.model_validate(stored["user"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+class Reading(NamedTuple):
+    """What the hash holds for a request; each field is None if it is missing or malformed."""
+
+    session: StoredSession | None
+    snapshot: Snapshot | None
+    version: str | None
+
+
+class NewSession(NamedTuple):
+    session_id: str
+    expires: int
+
+
+Outcome = Literal["rotated", "repeated", "gone", "expired", "reused", "exhausted"]
+
+
+class Rotation(NamedTuple):
+    """The answer to a refresh token: the generation to issue, if there is one."""
+
+    outcome: Outcome
+    generation: int
+    expires: int
+
+
+def session_key(user_id: str) -> str:
+    return f"session:{user_id}"
+
+
+@cache
+def _source(name: str) -> str:
+    return (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+
+
+class SessionManager:
+    def __init__(self, redis: Redis, settings: AuthSettings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._create, self._rotate, self._end, self._store = map(self._script, ("create", "rotate", "end", "store"))
+        self._reads: list[tuple[str, list[str], asyncio.Future[Reading]]] = []
+        self._batches: set[asyncio.Task[None]] = set()
+
+    def _script(self, name: str) -> AsyncScript:
+        return self._redis.register_script(_source(name))
+
+    async def create(self, user_id: str, client: Client) -> NewSession:
+        """Begin a session; if there are too many, the oldest ends."""
+        session_id, settings = secrets.token_urlsafe(24), self._settings
+        lifetimes = settings.REFRESH_TOKEN_EXPIRE * 60, settings.SESSION_EXPIRE * 60
+        version = secrets.randbits(52)
+        arguments: list[str | float] = [
+            session_id,
+            *lifetimes,
+            settings.MAX_SESSIONS,
+            version,
+            client.agent,
+            client.address,
+        ]
+        return NewSession(session_id, await self._create([session_key(user_id)], arguments))
+
+    async def read(self, user_id: str, session_id: str) -> Reading:
+        """Read a session and its user's snapshot; the reads of one turn of the event loop share a round trip.
+
+        In a cluster each is a round trip of its own: a node that is down fails only the users that it holds.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        key, fields = session_key(user_id), [FIELD + session_id, "user", "ver"]
+        if isinstance(self._redis, RedisCluster):
+            try:
+                return _parse(await self._redis.hmget(key, fields))
+            except ResponseError as error:
+                return _parse(error)
+        loop = asyncio.get_running_loop()
+        if not self._reads:
+            loop.call_soon(self._start_batch)
+        future: asyncio.Future[Reading] = loop.create_future()
+        self._reads.append((key, fields, future))
+        return await future
+
+    def _start_batch(self) -> None:
+        batch = asyncio.ensure_future(self._read_batch(self._reads))
+        self._reads = []
+        self._batches.add(batch)
+        batch.add_done_callback(self._batches.discard)
+
+    async def _read_batch(self, reads: list[tuple[str, list[str], asyncio.Future[Reading]]]) -> None:
+        answers: list[Any] = [RedisTimeoutError("no answer in time")] * len(reads)
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, fields, _ in reads:
+            pipeline.hmget(key, fields)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                answers = await pipeline.execute(raise_on_error=False)
+        except RedisError as error:
+            answers = [error] * len(reads)
+        except OSError:
+            pass  # the timeout above
+        finally:
+            for (_, _, future), answer in zip(reads, answers, strict=True):
+                _settle(future, answer)
+
+    async def rotate(self, user_id: str, session_id: str, generation: int) -> Rotation:
+        idle, grace = self._settings.REFRESH_TOKEN_EXPIRE * 60, self._settings.REFRESH_GRACE_SECONDS
+        arguments: list[str | float] = [session_id, generation, idle, grace, MAX_REPEATS]
+        return Rotation(*await self._rotate([session_key(user_id)], arguments))
+
+    async def end(self, user_id: str, session_id: str) -> bool:
+        """End a session; return False if there was none."""
+        return bool(await self._end([session_key(user_id)], [session_id]))
+
+    async def end_all(self, *user_ids: str) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for user_id in user_ids:
+            pipeline.delete(session_key(user_id))
+        await pipeline.execute()
+
+    async def find_all(self, user_id: str) -> dict[str, StoredSession]:
+        """Return the sessions by their id, and remove those that have expired."""
+        key = session_key(user_id)
+        values: dict[str, str] = await cast("Any", self._redis.hgetall(key))
+        found = {name: parse_session(text) for name, text in values.items() if name.startswith(FIELD)}
+        live = {name: each for name, each in found.items() if each and not each.is_expired}
+        if expired := found.keys() - live.keys():
+            await cast("Any", self._redis.hdel(key, *expired))
+        return {name.removeprefix(FIELD): each for name, each in live.items()}
+
+    async def invalidate(self, user_ids: Iterable[str]) -> None:
+        """Drop the snapshots of changed users, and keep older ones from being stored."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user_id in user_ids:
+            pipeline.eval(_source("invalidate"), 1, session_key(user_id))  # a cluster's pipeline takes no EVALSHA
+        await pipeline.execute()
+
+    async def store_snapshot(self, user: UserData, version: str | None) -> None:
+        """Keep a user's row beside the sessions, unless it changed since the version was read."""
+        snapshot = json.dumps({"taken": time.time(), "user": user.model_dump(mode="json")})
+        await self._store([session_key(str(user.id))], [version or "", snapshot])
+
+
+def _settle(future: asyncio.Future[Reading], answer: Any) -> None:
+    if future.done():
+        return
+    try:
+        future.set_result(_parse(answer))
+    except RedisError as error:
+        future.set_exception(error)
+
+
+def _parse(answer: list[str | None] | RedisError) -> Reading:
+    """Read what Redis answered; anything but a hash at the key reads like nothing."""
+    if isinstance(answer, RedisError):
+        if not str(answer).startswith(NOT_A_HASH):
+            raise answer
+        return Reading(None, None, None)
+    session, user, version = answer
+    return Reading(parse_session(session) if session else None, parse_snapshot(user) if user else None, version)
