@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
@@ -36,7 +36,7 @@ from src.database.exceptions import (
     UnknownColumnError,
     UnsortableColumnError,
 )
-from src.database.model import Base, new_key
+from src.database.model import CHANGED, Base, new_key
 
 ModelT = TypeVar("ModelT", bound=Base)
 
@@ -144,7 +144,9 @@ class BaseManager(Generic[ModelT]):
         if not changes:
             return await self.find_by_id(session, key)
         statement = update(self.model).where(self.model.id == key).values(changes).returning(self.model)
-        return await session.scalar(statement, execution_options={"populate_existing": True})
+        row: ModelT | None = await session.scalar(statement, execution_options={"populate_existing": True})
+        self._note(session, [key] if row else [])
+        return row
 
     async def update_all(
         self, session: AsyncSession, values: BaseModel, filters: BaseModel | None = None, *, every_row: bool = False
@@ -157,11 +159,11 @@ class BaseManager(Generic[ModelT]):
         conditions, changes = self._conditions_for_write(filters, every_row), self._values(values)
         if not changes:
             return 0
-        return await _rows(session, update(self.model).where(*conditions).values(changes))
+        return await self._write(session, update(self.model).where(*conditions).values(changes))
 
     async def delete_by_id(self, session: AsyncSession, key: UUID) -> bool:
-        """Delete one row; False: there was no such row."""
-        return bool(await _rows(session, delete(self.model).where(self.model.id == key)))
+        """Delete one row; return False if there was none."""
+        return bool(await self._write(session, delete(self.model).where(self.model.id == key)))
 
     async def delete_all(
         self, session: AsyncSession, filters: BaseModel | None = None, *, every_row: bool = False
@@ -172,7 +174,7 @@ class BaseManager(Generic[ModelT]):
             EmptyFilterError: nothing is filtered and `every_row` was not asked for.
         """
         statement = delete(self.model).where(*self._conditions_for_write(filters, every_row))
-        return await _rows(session, statement)
+        return await self._write(session, statement)
 
     async def upsert(self, session: AsyncSession, values: BaseModel, *, conflict_on: Sequence[str]) -> ModelT:
         """Insert a row, or change the one that has the same values in the unique columns `conflict_on`.
@@ -191,7 +193,21 @@ class BaseManager(Generic[ModelT]):
             .on_conflict_do_update(index_elements=targets, set_=changes)
             .returning(self.model)
         )
-        return (await session.scalars(statement, execution_options={"populate_existing": True})).one()
+        row = (await session.scalars(statement, execution_options={"populate_existing": True})).one()
+        self._note(session, [row.id])
+        return row
+
+    async def _write(self, session: AsyncSession, statement: Update | Delete) -> int:
+        """Execute a statement on any number of rows; return how many it changed."""
+        if not self.model.__noted__:
+            return cast("CursorResult[Any]", await session.execute(statement)).rowcount
+        keys = (await session.scalars(statement.returning(self.model.id))).all()
+        self._note(session, keys)
+        return len(keys)
+
+    def _note(self, session: AsyncSession, keys: Iterable[UUID]) -> None:
+        if self.model.__noted__:
+            session.info.setdefault(CHANGED, {}).setdefault(self.model, set()).update(keys)
 
     def _select(self, filters: BaseModel | None) -> Select[ModelT]:
         return select(self.model).where(*self._conditions(filters))
@@ -232,11 +248,6 @@ class BaseManager(Generic[ModelT]):
             return TypeAdapter(python_type).validate_python(value), UUID(key)
         except (ValueError, TypeError, AttributeError, binascii.Error, ValidationError, RecursionError) as error:
             raise InvalidCursorException from error
-
-
-async def _rows(session: AsyncSession, statement: Update | Delete) -> int:
-    result = cast("CursorResult[Any]", await session.execute(statement))
-    return result.rowcount
 
 
 def _encode_cursor(row: Base, order_by: str) -> str:

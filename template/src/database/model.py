@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, MetaData, func
@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7 as new_key
 
 __all__ = ["Base", "new_key", "plural_snake_case"]
 
+CHANGED = "changed"  # in `session.info`: the keys of changed rows, by model
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -30,6 +31,9 @@ def plural_snake_case(name: str) -> str:
 
 class Base(DeclarativeBase):
     """A time-ordered UUID as key, the times of the first and the last write; set `__tablename__` to override the name."""
+
+    # True: managers note in `session.info[CHANGED]` whose rows they change, for what keeps copies of them.
+    __noted__: ClassVar[bool] = False
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 - SQLAlchemy reads it as declared

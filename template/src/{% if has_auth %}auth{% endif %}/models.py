@@ -9,6 +9,8 @@ from src.database.model import Base
 class User(Base):
     """Names, and e-mail addresses, that differ in case only are the same."""
 
+    __noted__ = True  # src/auth/user_changes.py drops the snapshots of the changed
+
     username: Mapped[str] = mapped_column(String(32))
     email: Mapped[str] = mapped_column(String(254))
     hashed_password: Mapped[str] = mapped_column(String(100))

@@ -1,16 +1,16 @@
-"""A change of a user counts on the very next request, however it is made."""
+"""A change of a user counts on the very next request, by a manager or an attribute."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
 from pydantic import BaseModel
 from redis.exceptions import ConnectionError as RedisConnectionError
-from sqlalchemy import delete, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Executable, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from src.auth.app import AuthState
@@ -18,11 +18,12 @@ from src.auth.managers import UserManager
 from src.auth.models import User
 from src.auth.schemes import UserData, UsernameUser
 from src.auth.sessions import session_key
-from src.database.model import Base
+from src.database.manager import BaseManager
 from src.database.session import Database
 
 Change = Callable[[AsyncSession, UserData], Awaitable[Any]]
 MANAGER = UserManager()
+EVE = UsernameUser(username="eve")
 
 
 class Everything(BaseModel):
@@ -32,39 +33,43 @@ class Everything(BaseModel):
     is_active: bool = True
 
 
+class Row(Everything):
+    id: UUID
+
+
 async def by_attribute(session: AsyncSession, ann: UserData) -> None:
     row = await session.get_one(User, ann.id)
     row.username = "eve"
 
 
-async def by_upsert(session: AsyncSession, ann: UserData) -> None:
-    row = {"id": ann.id, "username": "x", "email": "x", "hashed_password": "x"}
-    await session.execute(
-        insert(User).values(row).on_conflict_do_update(index_elements=["id"], set_={"username": "eve"})
-    )
+async def by_deactivation(session: AsyncSession, ann: UserData) -> None:
+    row = await session.get_one(User, ann.id)
+    row.is_active = False
 
 
-async def by_returning(session: AsyncSession, ann: UserData) -> None:
-    statement = update(User).where(User.id == ann.id).values(username="eve").returning(User.username, User.email)
-    assert (await session.execute(statement)).one() == ("eve", ann.email)
+async def by_deletion(session: AsyncSession, ann: UserData) -> None:
+    await session.delete(await session.get_one(User, ann.id))
+
+
+class OwnManager(BaseManager[User]):
+    """A second manager of users, as an owner may write one."""
+
+    model = User
 
 
 CHANGES: dict[str, Change] = {
     "attribute": by_attribute,
-    "manager": lambda session, ann: MANAGER.update_by_id(session, ann.id, UsernameUser(username="eve")),
-    "manager, all": lambda session, ann: MANAGER.update_all(session, UsernameUser(username="eve"), every_row=True),
-    "update": lambda session, ann: session.execute(update(User).values(username="eve")),
-    "table": lambda session, ann: session.execute(update(Base.metadata.tables["users"]).values(username="eve")),
-    "upsert": by_upsert,
-    "keys": lambda session, ann: session.execute(update(User), [{"id": ann.id, "username": "eve"}]),
-    "returning": by_returning,
+    "by id": lambda session, ann: MANAGER.update_by_id(session, ann.id, EVE),
+    "all": lambda session, ann: MANAGER.update_all(session, EVE, every_row=True),
+    "upsert": lambda session, ann: MANAGER.upsert(session, Row(id=ann.id, username="eve"), conflict_on=["id"]),
+    "another manager": lambda session, ann: OwnManager().update_all(session, EVE, every_row=True),
 }
 REMOVALS: dict[str, Change] = {
-    "deactivated": lambda session, ann: session.execute(update(User).values(is_active=False)),
-    "deactivated, manager": lambda session, ann: MANAGER.update_by_id(session, ann.id, Everything(is_active=False)),
-    "deactivated, keys": lambda session, ann: session.execute(update(User), [{"id": ann.id, "is_active": False}]),
-    "deleted": lambda session, ann: session.execute(delete(User)),
-    "deleted, manager": lambda session, ann: MANAGER.delete_by_id(session, ann.id),
+    "deactivated, attribute": by_deactivation,
+    "deactivated, by id": lambda session, ann: MANAGER.update_by_id(session, ann.id, Everything(is_active=False)),
+    "deactivated, all": lambda session, ann: MANAGER.update_all(session, Everything(is_active=False), every_row=True),
+    "deleted, object": by_deletion,
+    "deleted, by id": lambda session, ann: MANAGER.delete_by_id(session, ann.id),
     "deleted, all": lambda session, ann: MANAGER.delete_all(session, every_row=True),
 }
 
@@ -109,9 +114,9 @@ async def test_a_commit_by_hand_counts_as_well(signed_in: AsyncClient, database:
 
 
 async def test_rows_and_counts_are_what_they_would_be(database: Database, ann: UserData) -> None:
-    """Watching changes nothing for who makes the change."""
+    """Noting changes nothing for who makes the change."""
     async with database.session(commit=True) as session:
-        assert await MANAGER.update_all(session, UsernameUser(username="eve"), every_row=True) == 1
+        assert await MANAGER.update_all(session, EVE, every_row=True) == 1
         changed = await MANAGER.update_by_id(session, ann.id, UsernameUser(username="eva"))
         assert changed is not None
         assert (changed.id, changed.username) == (ann.id, "eva")
@@ -124,7 +129,7 @@ async def test_a_change_that_is_undone_changes_nothing(signed_in: AsyncClient, d
 
     async def fail() -> None:
         async with database.session(commit=True) as session:
-            await session.execute(update(User).values(username="eve"))
+            await MANAGER.update_all(session, EVE, every_row=True)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -145,7 +150,7 @@ async def test_readers_and_writers_at_once_end_with_the_last_word(signed_in: Asy
 
     async def rename(number: int) -> None:
         async with database.session(commit=True) as session:
-            await session.execute(update(User).values(username=f"name{number}"))
+            await MANAGER.update_all(session, UsernameUser(username=f"name{number}"), every_row=True)
 
     for number in range(10):
         await asyncio.gather(rename(number), *[name_of(signed_in) for _ in range(5)])
@@ -162,7 +167,7 @@ async def test_who_reads_just_before_the_commit_leaves_nothing_old(signed_in: As
 
     database.commit_watchers.append(read)
     async with database.session(commit=True) as session:
-        await session.execute(update(User).values(username="eve"))
+        await MANAGER.update_all(session, EVE, every_row=True)
     assert await name_of(signed_in) == "eve"
 
 
@@ -176,18 +181,21 @@ async def test_an_inactive_snapshot_is_nobody(signed_in: AsyncClient, auth: Auth
 async def test_nobody_who_is_signed_out_gets_a_key(database: Database, auth: AuthState, ann: UserData) -> None:
     """A snapshot stands beside sessions only."""
     async with database.session(commit=True) as session:
-        await session.execute(update(User).values(username="eve"))
+        await MANAGER.update_all(session, EVE, every_row=True)
     await auth.sessions.store_snapshot(ann, "")
     assert not await auth.sessions._redis.exists(session_key(str(ann.id)))
 
 
-async def test_a_change_in_sql_is_seen_after_a_while(
-    signed_in: AsyncClient, database: Database, auth: AuthState
+@pytest.mark.parametrize(
+    "statement", [text("UPDATE users SET is_active = false"), update(User).values(is_active=False)]
+)
+async def test_a_statement_past_the_managers_is_seen_after_a_while(
+    signed_in: AsyncClient, database: Database, auth: AuthState, statement: Executable
 ) -> None:
-    """USER_SNAPSHOT_SECONDS; with 0 at once, also where nobody asks who it is."""
+    """USER_SNAPSHOT_SECONDS; with 0 at once, also where no one asks who it is."""
     await name_of(signed_in)
     async with database.session(commit=True) as session:
-        await session.execute(text("UPDATE users SET is_active = false"))
+        await session.execute(statement)
     assert await name_of(signed_in) == "ann"
     auth.settings.USER_SNAPSHOT_SECONDS = 0
     assert (await signed_in.get("/nowhere")).status_code == 401
@@ -203,7 +211,7 @@ async def test_without_redis_no_user_is_changed(
 
     async def rename() -> None:
         async with database.session(commit=True) as session:
-            await session.execute(update(User).values(username="eve"))
+            await MANAGER.update_all(session, EVE, every_row=True)
 
     with monkeypatch.context() as patch:
         patch.setattr(auth.sessions, "invalidate", fail)
