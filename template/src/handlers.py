@@ -5,7 +5,6 @@ from http import HTTPStatus
 from http.client import responses
 from typing import Any, TypeVar
 
-from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -13,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from src import messages
 from src.exceptions import ApiError
+from src.log import request_id
 from src.schemes import ErrorResponse, FieldError
 
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -26,7 +26,7 @@ def error_response(error: ApiError) -> JSONResponse:
 
 
 def unexpected_error_response() -> JSONResponse:
-    detail = messages.INTERNAL_ERROR_ID.format(request_id=correlation_id.get())
+    detail = messages.INTERNAL_ERROR_ID.format(request_id=request_id.get())
     return JSONResponse({"detail": detail}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

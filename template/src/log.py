@@ -4,15 +4,17 @@ import json
 import logging
 import sys
 import traceback
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from asgi_correlation_id import correlation_id
 from loguru import logger
 
 from src.config import InvalidSettingsError, Settings
 
 if TYPE_CHECKING:
     from loguru import Record
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSSZ} | {level: <8} | {extra[_request_id]} | {extra[_line]}\n"
 WEBSOCKET_LINE = '"WebSocket '  # how uvicorn begins a line that shows a query, where tokens are
@@ -105,7 +107,7 @@ def format_json(record: "Record") -> str:
 
 
 def _add_request_id(record: "Record") -> None:
-    record["extra"]["_request_id"] = escape(correlation_id.get() or "-")
+    record["extra"]["_request_id"] = escape(request_id.get() or "-")
 
 
 def _add_file(settings: Settings, options: dict[str, Any]) -> None:

@@ -1,22 +1,14 @@
 """Pure ASGI layers that every request passes."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from http import HTTPStatus
+from secrets import token_hex
 from time import perf_counter
 
 from fastapi.exceptions import ResponseValidationError
 from loguru import logger
 from pydantic import ValidationError
-from secure import (
-    ContentSecurityPolicy,
-    CrossOriginOpenerPolicy,
-    ReferrerPolicy,
-    Secure,
-    StrictTransportSecurity,
-    XContentTypeOptions,
-    XFrameOptions,
-)
 from starlette._utils import get_route_path
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,13 +17,34 @@ from src import messages
 from src.body import STARTED
 from src.exceptions import ApiError, HttpUnreadableException
 from src.handlers import error_response, unexpected_error_response
+from src.log import request_id
 
 QUIET_PATHS = frozenset({"/health", "/health/ready"})
 UNMATCHED = "unmatched"
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 MAX_HOST = 261  # characters of a name and a port
 HOST = re.compile(rb"([\w-]+(?:\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
-REQUEST_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+REQUEST_ID = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+# The values come from the OWASP Secure Headers Project.
+COMMON_POLICY = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+DATA_POLICY = f"default-src 'none'; {COMMON_POLICY}"
+PAGE_POLICY = f"default-src 'self'; {COMMON_POLICY}"
+DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net;"
+    " style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com;"
+    " font-src 'self' https://fonts.gstatic.com; worker-src blob:;"
+    f" img-src 'self' data: https://fastapi.tiangolo.com https://cdn.jsdelivr.net; {COMMON_POLICY}"
+)
+SECURITY_HEADERS = [
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+HSTS = b"max-age=31536000"
+
+RawHeaders = list[tuple[bytes, bytes]]
 
 
 class InvalidHostException(ApiError):
@@ -39,32 +52,67 @@ class InvalidHostException(ApiError):
     detail = messages.INVALID_HOST
 
 
-class AccessLogMiddleware:
-    """Log one line per request: method, route template (never the path, it may hold secrets), status, milliseconds."""
+class OuterMiddleware:
+    """Give each request an id, the response its security headers, and the log one line.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The line has the method, the route's template (a path may hold secrets), the status and the milliseconds.
+    Data may load nothing, pages only their own files, the API docs also their CDN. A header that the response already
+    has is left alone.
+    """
+
+    def __init__(self, app: ASGIApp, *, docs_paths: Collection[str | None], https: bool, hsts_subdomains: bool) -> None:
         self.app = app
+        self.docs_paths = frozenset(docs_paths)
+        hsts = HSTS + b"; includeSubDomains" * hsts_subdomains
+        common = [*SECURITY_HEADERS, *([(b"strict-transport-security", hsts)] if https else [])]
+        self.data, self.page, self.docs = (
+            [*common, (b"content-security-policy", policy.encode())]
+            for policy in (DATA_POLICY, PAGE_POLICY, DOCS_POLICY)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in QUIET_PATHS:
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         started = perf_counter()
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+        number = _find_request_id(scope) or token_hex(16).encode()
+        request_id.set(number.decode())
 
-        async def note_status(message: Message) -> None:
+        async def send_on(message: Message) -> None:
             nonlocal status
+            scope[STARTED] = True
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*self._secured(scope, message.get("headers", ())), (b"x-request-id", number)]
             await send(message)
 
         try:
-            await self.app(scope, receive, note_status)
+            await self.app(scope, receive, send_on)
         finally:
-            route = getattr(scope.get("route"), "path", UNMATCHED)
-            duration = round((perf_counter() - started) * 1000, 1)
-            user = {"user": str(user_id)} if (user_id := scope.get("state", {}).get("user_id")) else {}
-            logger.info("request", method=scope["method"], route=route, status=status, ms=duration, **user)
+            if scope["type"] == "http" and scope["path"] not in QUIET_PATHS:
+                _log_request(scope, status, round((perf_counter() - started) * 1000, 1))
+
+    def _secured(self, scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+        headers, names, chosen = [], set(), self.data
+        for name, value in given:
+            headers.append((name, value))
+            names.add(name)
+            if name == b"content-type" and value.startswith(b"text/html"):
+                chosen = self.docs if get_route_path(scope) in self.docs_paths else self.page
+        return headers + [header for header in chosen if header[0] not in names]
+
+
+def _find_request_id(scope: Scope) -> bytes | None:
+    """Return the id that a proxy gave the request: 32 hexadecimal digits or a UUID with hyphens."""
+    sent = (value for name, value in scope["headers"] if name == b"x-request-id")
+    return next((value for value in sent if REQUEST_ID.fullmatch(value)), None)
+
+
+def _log_request(scope: Scope, status: int, duration: float) -> None:
+    route = getattr(scope.get("route"), "path", UNMATCHED)
+    user = {"user": str(user_id)} if (user_id := scope.get("state", {}).get("user_id")) else {}
+    logger.info("request", method=scope["method"], route=route, status=status, ms=duration, **user)
 
 
 class ErrorMiddleware:
@@ -77,23 +125,16 @@ class ErrorMiddleware:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def note_start(message: Message) -> None:
-            nonlocal started
-            started = scope[STARTED] = True
-            await send(message)
-
         try:
-            await self.app(scope, receive, note_start)
+            await self.app(scope, receive, send)
         except ApiError as error:
             response = error_response(error)
         except ClientDisconnect:  # in the middle of its body: no one reads the answer
-            if started:
+            if STARTED in scope:
                 return
             response = error_response(HttpUnreadableException())
         except Exception as error:
-            if started:
+            if STARTED in scope:
                 raise  # it is too late to answer; the server ends the connection and logs why
             _log(error)
             response = unexpected_error_response()
@@ -140,80 +181,3 @@ def _find_host(scope: Scope) -> str | None:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 and len(hosts[0]) <= MAX_HOST else None
     return found.group(1).decode().lower() if found else None
-
-
-def is_request_id(text: str) -> bool:
-    """Accept 32 hexadecimal digits or a UUID with hyphens; `UUID()` takes other digits and spaces, too."""
-    return REQUEST_ID.fullmatch(text) is not None
-
-
-RawHeaders = list[tuple[bytes, bytes]]
-
-
-def _security_headers(policy: ContentSecurityPolicy, hsts: StrictTransportSecurity | None) -> RawHeaders:
-    secure = Secure(
-        csp=policy.object_src("'none'").base_uri("'none'").form_action("'self'").frame_ancestors("'none'"),
-        coop=CrossOriginOpenerPolicy().same_origin(),
-        hsts=hsts,
-        referrer=ReferrerPolicy().same_origin(),
-        xcto=XContentTypeOptions(),
-        xfo=XFrameOptions().deny(),
-    )
-    return [(name.lower().encode(), value.encode()) for name, value in secure.headers.items()]
-
-
-def _hsts(*, subdomains: bool) -> StrictTransportSecurity:
-    hsts = StrictTransportSecurity().max_age(31_536_000)
-    return hsts.include_subdomains() if subdomains else hsts
-
-
-def _page_policy() -> ContentSecurityPolicy:
-    return ContentSecurityPolicy().default_src("'self'")
-
-
-def _docs_policy() -> ContentSecurityPolicy:
-    cdn = "https://cdn.jsdelivr.net"
-    return (
-        _page_policy()
-        .script_src("'self'", "'unsafe-inline'", cdn)
-        .style_src("'self'", "'unsafe-inline'", cdn, "https://fonts.googleapis.com")
-        .font_src("'self'", "https://fonts.gstatic.com")
-        .img_src("'self'", "data:", "https://fastapi.tiangolo.com", cdn)
-        .worker_src("blob:")
-    )
-
-
-class SecurityHeadersMiddleware:
-    """Add the security headers of a response's kind: data gets no source at all, pages their own files, docs a CDN.
-
-    A header that the response has already stays as it is. The values come from the OWASP Secure Headers Project.
-    """
-
-    def __init__(self, app: ASGIApp, *, docs_paths: Collection[str | None], https: bool, hsts_subdomains: bool) -> None:
-        self.app = app
-        self.docs_paths = frozenset(docs_paths)
-        hsts = _hsts(subdomains=hsts_subdomains) if https else None
-        self.data = _security_headers(ContentSecurityPolicy().default_src("'none'"), hsts)
-        self.page = _security_headers(_page_policy(), hsts)
-        self.docs = _security_headers(_docs_policy(), hsts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def add_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers: RawHeaders = list(message.get("headers", ()))
-                present = {name for name, _ in headers}
-                chosen = self._choose(get_route_path(scope), headers)
-                message["headers"] = headers + [header for header in chosen if header[0] not in present]
-            await send(message)
-
-        await self.app(scope, receive, add_headers)
-
-    def _choose(self, path: str, headers: RawHeaders) -> RawHeaders:
-        if path in self.docs_paths:
-            return self.docs
-        is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
-        return self.page if is_page else self.data

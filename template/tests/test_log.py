@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from asgi_correlation_id import correlation_id
 from loguru import logger
 
 from src.config import InvalidSettingsError, get_settings
-from src.log import setup_logging
+from src.log import request_id, setup_logging
 from tests.settings import forget_settings
 
 
@@ -188,7 +187,7 @@ def test_a_json_line_is_one_line_for_every_reader(log_file: Path, monkeypatch: p
 def test_the_request_id_is_escaped_too(log_file: Path) -> None:
     """Whoever set it."""
     setup_logging(get_settings())
-    token = correlation_id.set("a\x85b\nc")
+    token = request_id.set("a\x85b\nc")
     logger.info("message")
-    correlation_id.reset(token)
+    request_id.reset(token)
     assert "| a\\x85b\\nc |" in log_file.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from starlette.types import Message, Scope
 
 from src import messages
 from src.main import create_app
-from src.middleware import is_request_id
+from src.middleware import REQUEST_ID
 from tests.settings import forget_settings
 
 
@@ -76,7 +76,7 @@ STRANGE = [
 async def test_a_strange_request_id_is_replaced(client: AsyncClient, logs: list[str], number: str) -> None:
     """Though Python's UUID takes most of these: the id stands in every line of the log."""
     answer = await client.get("/nowhere", headers=[(b"X-Request-ID", number.encode("latin-1"))])
-    assert is_request_id(answer.headers["X-Request-ID"])
+    assert REQUEST_ID.fullmatch(answer.headers["X-Request-ID"].encode())
     assert number not in "".join(logs)
 
 

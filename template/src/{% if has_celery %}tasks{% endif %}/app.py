@@ -4,13 +4,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from asgi_correlation_id import correlation_id
 from celery import Celery, Task, signals
 from loguru import logger
 
 import src
 from src.config import get_settings
-from src.log import setup_logging
+from src.log import request_id, setup_logging
 
 REQUEST_ID = "request_id"
 
@@ -42,14 +41,14 @@ def _log_stop(**_: Any) -> None:
 
 @signals.before_task_publish.connect
 def _send_request_id(headers: dict[str, Any], **_: Any) -> None:
-    if request_id := correlation_id.get():
-        headers[REQUEST_ID] = request_id
+    if number := request_id.get():
+        headers[REQUEST_ID] = number
 
 
 @signals.task_prerun.connect
 def _begin(task_id: str, task: Task[Any, Any], **_: Any) -> None:
     """Give the lines of the task the id of the request that enqueued it; what the schedule enqueued has its own."""
-    correlation_id.set(task.request.get(REQUEST_ID) or task_id)
+    request_id.set(task.request.get(REQUEST_ID) or task_id)
     task.request.update(started=perf_counter())
 
 
