@@ -1,5 +1,6 @@
 """The service as a process."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from fastapi import APIRouter, FastAPI
+from httpx import AsyncClient
 
 from devtools.process import ROOT, free_port, wait_until
 from src import about, routers
@@ -75,3 +77,18 @@ async def test_the_document_says_what_the_service_is(app: FastAPI) -> None:
     """Its title and description are those of the project."""
     info = app.openapi()["info"]
     assert (info["title"], info["description"]) == (about.TITLE, about.DESCRIPTION)
+
+
+@pytest.mark.parametrize("provider", ["trace.get_tracer_provider", "metrics.get_meter_provider"])
+async def test_no_request_is_traced(client: AsyncClient, monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    """FastAPI would put raw queries into spans, where tokens may be."""
+    monkeypatch.setattr(f"opentelemetry.{provider}", lambda: pytest.fail("telemetry is on"))
+    assert (await client.get("/health")).status_code == 200
+
+
+async def test_the_garbage_collector_skips_what_is_loaded() -> None:
+    """It would look through hundreds of thousands of objects that stay for ever."""
+    gc.unfreeze()
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        assert gc.get_freeze_count() > 0

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from src.auth import messages
 from src.auth.config import get_auth_settings
@@ -28,7 +28,6 @@ from src.auth.exceptions import (
     WrongPasswordException,
 )
 from src.auth.redirects import below_root, is_navigation, redirect, safe_redirect, to_login
-from src.auth.routing import PrefixRouter
 from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.visitor import sign_in, sign_out
@@ -37,7 +36,7 @@ from src.handlers import error_response
 from src.schemes import DetailResponse
 from src.utils import error_response_docs, ok_response_docs
 
-router = PrefixRouter(prefix="/auth", tags=["auth"], responses=UNAVAILABLE)
+router = APIRouter(prefix="/auth", tags=["auth"], responses=UNAVAILABLE)
 
 
 @router.post(

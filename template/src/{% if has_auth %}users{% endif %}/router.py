@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import APIRouter, Query, Response
 
 from src.auth.dependencies import CHANGING, GUARDED, UNAVAILABLE, WITH_BODY, ClientDepends, CurrentUser, Superuser
 from src.auth.exceptions import (
@@ -15,7 +15,6 @@ from src.auth.exceptions import (
     TooManyRequestsException,
     WrongPasswordException,
 )
-from src.auth.routing import PrefixRouter
 from src.auth.schemes import ConfirmScheme, UserData
 from src.auth.visitor import sign_out
 from src.database.session import CommittedDbSession, DbSession
@@ -26,7 +25,7 @@ from src.users.services import AccountServiceDepends, UserServiceDepends
 from src.utils import error_response_docs, ok_response_docs
 
 CONFIRMED = error_response_docs(WrongPasswordException, TooManyRequestsException, TooManyPasswordsException)
-router = PrefixRouter(prefix="/users", tags=["users"], responses={**UNAVAILABLE, **GUARDED})
+router = APIRouter(prefix="/users", tags=["users"], responses={**UNAVAILABLE, **GUARDED})
 
 
 @router.get("/info", responses={**ok_response_docs("", model=UserData)})

@@ -2,13 +2,12 @@
 
 from contextlib import suppress
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import ClientDepends, CurrentUser, SessionId, VisitorDepends
 from src.auth.exceptions import SessionNotFoundException
 from src.auth.redirects import below_root, redirect
-from src.auth.routing import PrefixRouter
 from src.auth.schemes import ChangePasswordScheme, UserData
 from src.auth.services import AuthService, AuthServiceDepends
 from src.auth.visitor import Visitor, sign_in, sign_out
@@ -18,7 +17,7 @@ from src.pages.devices import name_device
 from src.pages.forms import Form
 from src.pages.views import READ, render
 
-router = PrefixRouter(prefix="/account")
+router = APIRouter(prefix="/account")
 
 
 async def _show(

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from loguru import logger
 from redis.exceptions import RedisError
 from starlette.staticfiles import StaticFiles
@@ -10,7 +10,6 @@ from starlette.staticfiles import StaticFiles
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import ClientDepends, VisitorDepends
 from src.auth.redirects import below_root, redirect, requested, safe_redirect, to_refresh
-from src.auth.routing import PrefixRouter
 from src.auth.schemes import LoginScheme, RegisterScheme, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.visitor import Visitor, sign_in, sign_out
@@ -19,7 +18,7 @@ from src.pages import account, forms, messages
 from src.pages.forms import Form
 from src.pages.views import READ, STATIC, render
 
-router = PrefixRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
 
 
