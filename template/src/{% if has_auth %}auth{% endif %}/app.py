@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
-from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from src.auth.config import FORM_PAGES, PUBLIC_ROUTES, AuthSettings, get_auth_settings
@@ -14,10 +13,11 @@ from src.auth.passwords import PasswordHasher
 from src.auth.public_routes import PublicRoutes
 from src.auth.sessions import SessionManager
 from src.auth.user_changes import watch_commits
+from src.redis_database.client import BatchingRedis
 
 
 class AuthState:
-    def __init__(self, settings: AuthSettings, redis: Redis, public_routes: PublicRoutes) -> None:
+    def __init__(self, settings: AuthSettings, redis: BatchingRedis, public_routes: PublicRoutes) -> None:
         self.settings = settings
         self.public_routes = public_routes
         self.tokens = TokenHandler(settings)

@@ -1,6 +1,5 @@
 """The sessions of a user: one Redis hash, `session:{user_id}`, that only single-key commands and scripts touch."""
 
-import asyncio
 import json
 import secrets
 import time
@@ -10,17 +9,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from redis.asyncio import Redis, RedisCluster
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import ResponseError
 
 from src.auth.config import AuthSettings
 from src.auth.schemes import Client, UserData
+from src.redis_database.client import BatchingRedis
 
 FIELD = "s:"  # a session's field is this and its id; beside them stand `user`, a snapshot of the row, and `ver`
 MAX_REPEATS = 50  # times that a replaced refresh token is answered within the grace
-TIMEOUT = 1.0  # seconds; a batch of reads fails on its own, so that a frozen server delays no one twice
 CACHE_SIZE = 4096
 NOT_A_HASH = "WRONGTYPE "  # how Redis' error begins; the client has no class for it
 
@@ -103,12 +100,10 @@ def _source(name: str) -> str:
 
 
 class SessionManager:
-    def __init__(self, redis: Redis, settings: AuthSettings) -> None:
+    def __init__(self, redis: BatchingRedis, settings: AuthSettings) -> None:
         self._redis = redis
         self._settings = settings
         self._create, self._rotate, self._end, self._store = map(self._script, ("create", "rotate", "end", "store"))
-        self._reads: list[tuple[str, list[str], asyncio.Future[Reading]]] = []
-        self._batches: set[asyncio.Task[None]] = set()
 
     def _script(self, name: str) -> AsyncScript:
         return self._redis.register_script(_source(name))
@@ -129,47 +124,19 @@ class SessionManager:
         return NewSession(session_id, await self._create([session_key(user_id)], arguments))
 
     async def read(self, user_id: str, session_id: str) -> Reading:
-        """Read a session and its user's snapshot; the reads of one turn of the event loop share a round trip.
-
-        In a cluster each is a round trip of its own: a node that is down fails only the users that it holds.
+        """Read a session and its user's snapshot; anything but a hash at the key reads like nothing.
 
         Raises:
             RedisError: Redis does not answer.
         """
-        key, fields = session_key(user_id), [FIELD + session_id, "user", "ver"]
-        if isinstance(self._redis, RedisCluster):
-            try:
-                return _parse(await self._redis.hmget(key, fields))
-            except ResponseError as error:
-                return _parse(error)
-        loop = asyncio.get_running_loop()
-        if not self._reads:
-            loop.call_soon(self._start_batch)
-        future: asyncio.Future[Reading] = loop.create_future()
-        self._reads.append((key, fields, future))
-        return await future
-
-    def _start_batch(self) -> None:
-        batch = asyncio.ensure_future(self._read_batch(self._reads))
-        self._reads = []
-        self._batches.add(batch)
-        batch.add_done_callback(self._batches.discard)
-
-    async def _read_batch(self, reads: list[tuple[str, list[str], asyncio.Future[Reading]]]) -> None:
-        answers: list[Any] = [RedisTimeoutError("no answer in time")] * len(reads)
-        pipeline = self._redis.pipeline(transaction=False)
-        for key, fields, _ in reads:
-            pipeline.hmget(key, fields)
         try:
-            async with asyncio.timeout(TIMEOUT):
-                answers = await pipeline.execute(raise_on_error=False)
-        except RedisError as error:
-            answers = [error] * len(reads)
-        except OSError:
-            pass  # the timeout above
-        finally:
-            for (_, _, future), answer in zip(reads, answers, strict=True):
-                _settle(future, answer)
+            answer = await self._redis.read(session_key(user_id), [FIELD + session_id, "user", "ver"])
+        except ResponseError as error:
+            if not str(error).startswith(NOT_A_HASH):
+                raise
+            return Reading(None, None, None)
+        session, user, version = answer
+        return Reading(parse_session(session) if session else None, parse_snapshot(user) if user else None, version)
 
     async def rotate(self, user_id: str, session_id: str, generation: int) -> Rotation:
         idle, grace = self._settings.REFRESH_TOKEN_EXPIRE * 60, self._settings.REFRESH_GRACE_SECONDS
@@ -207,22 +174,3 @@ class SessionManager:
         """Keep a user's row beside the sessions, unless it changed since the version was read."""
         snapshot = json.dumps({"taken": time.time(), "user": user.model_dump(mode="json")})
         await self._store([session_key(str(user.id))], [version or "", snapshot])
-
-
-def _settle(future: asyncio.Future[Reading], answer: Any) -> None:
-    if future.done():
-        return
-    try:
-        future.set_result(_parse(answer))
-    except RedisError as error:
-        future.set_exception(error)
-
-
-def _parse(answer: list[str | None] | RedisError) -> Reading:
-    """Read what Redis answered; anything but a hash at the key reads like nothing."""
-    if isinstance(answer, RedisError):
-        if not str(answer).startswith(NOT_A_HASH):
-            raise answer
-        return Reading(None, None, None)
-    session, user, version = answer
-    return Reading(parse_session(session) if session else None, parse_snapshot(user) if user else None, version)
