@@ -19,7 +19,7 @@ NETWORK_BITS = 64  # of an IPv6 address: what one customer gets
 
 
 class SharedStorage(RedisStorage):
-    """Counts through the client that the service has already, of a cluster or of Sentinel too."""
+    """Counts through the client that the service has already."""
 
     STORAGE_SCHEME = None  # type: ignore[assignment]  # it is made here, not found by an address
 

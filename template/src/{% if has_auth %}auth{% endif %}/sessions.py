@@ -167,7 +167,7 @@ class SessionManager:
         """Drop the snapshots of changed users, and keep older ones from being stored."""
         pipeline = self._redis.pipeline(transaction=False)
         for user_id in user_ids:
-            pipeline.eval(_source("invalidate"), 1, session_key(user_id))  # a cluster's pipeline takes no EVALSHA
+            pipeline.eval(_source("invalidate"), 1, session_key(user_id))  # a pipeline cannot load a script
         await pipeline.execute()
 
     async def store_snapshot(self, user: UserData, version: str | None) -> None:

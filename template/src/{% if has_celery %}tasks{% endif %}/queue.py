@@ -39,10 +39,8 @@ class TaskQueue:
         self._states: Any = celery.backend  # a StateBackend
         self._queue: Any = celery.amqp.queues[settings.CELERY_QUEUE]
         timeouts = AMQP_TIMEOUTS if settings.broker_url.startswith("amqp") else REDIS_TIMEOUTS
-        options = {**dict.fromkeys(timeouts, PATIENCE), **settings.broker_options}
-        connection = celery.connection_for_write(
-            settings.broker_url, connect_timeout=PATIENCE, transport_options=options
-        )
+        options = dict.fromkeys(timeouts, PATIENCE)
+        connection = celery.connection_for_write(connect_timeout=PATIENCE, transport_options=options)
         self._connections: Any = connection.Pool(PUBLISHERS)
         self._producers: Any = ProducerPool(self._connections, limit=PUBLISHERS)
 

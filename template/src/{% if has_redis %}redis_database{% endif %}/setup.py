@@ -5,16 +5,8 @@ import re
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from loguru import logger
-from redis.exceptions import (
-    ClusterDownError,
-    InvalidResponse,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from src.exceptions import HttpServiceUnavailableException
@@ -22,16 +14,8 @@ from src.handlers import add_handler, error_response
 from src.redis_database.client import create_redis
 from src.redis_database.config import get_redis_settings
 
-# Down, too slow, not the one to write to, full, part of a cluster that is not whole, or not Redis at all.
-UNAVAILABLE = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    ReadOnlyError,
-    OutOfMemoryError,
-    ClusterDownError,
-    TryAgainError,
-    InvalidResponse,
-)
+# Down, too slow, not the one to write to, full, or not Redis at all.
+UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError, InvalidResponse)
 # The same, by codes that the client knows no class for; a pipeline puts its own words before them.
 UNAVAILABLE_CODES = re.compile(r"(^|['\"])(MISCONF|NOREPLICAS|BUSY) ")
 

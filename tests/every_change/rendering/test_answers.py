@@ -13,6 +13,7 @@ import yaml
 
 from tests.conftest import Run
 from tests.support.rendering import ROOT, render
+from tests.support.variants import EVERYTHING
 
 HOSTILE = {
     "quotes": "\"double\" 'single' `back` \"\"\"three\"\"\" '''three'''",
@@ -88,6 +89,7 @@ def test_the_derived_names_are_always_valid(new_project: Callable[..., Path], na
         ("auth", "perhaps", "Invalid choice for 'auth'"),
         ("demo_pages", "perhaps", "Invalid choice for 'demo_pages'"),
         ("redis", "perhaps", "Invalid choice for 'redis'"),
+        ("extras", "[nosuch]", "Invalid choice for 'extras': 'nosuch' is not in ['redis_ha'"),
     ],
 )
 def test_a_wrong_answer_is_refused_and_nothing_is_made(
@@ -99,9 +101,9 @@ def test_a_wrong_answer_is_refused_and_nothing_is_made(
     assert not (tmp_path / "p").exists()
 
 
-@pytest.mark.parametrize("wrong", ["project_slug=Upper", "lang=fr", "auth=perhaps"])
+@pytest.mark.parametrize("wrong", ["project_slug=Upper", "lang=fr", "auth=perhaps", "extras=[nosuch]"])
 def test_the_command_refuses_a_wrong_answer(template: Path, tmp_path: Path, wrong: str) -> None:
-    """One of each kind: of a text, of a choice, of a yes or no."""
+    """One of each kind: of a text, of a choice, of a yes or no, of several choices."""
     command = [sys.executable, "-m", "copier", "copy", "--defaults", "-d", wrong, template, tmp_path / "p"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -109,9 +111,16 @@ def test_the_command_refuses_a_wrong_answer(template: Path, tmp_path: Path, wron
     assert not (tmp_path / "p").exists()
 
 
+def test_extras_without_brackets_are_refused(template: Path, tmp_path: Path) -> None:
+    """A bare word is no list, and the docs say so."""
+    with pytest.raises(TypeError, match="Not a YAML list: 'redis_ha'"):
+        render(template, tmp_path / "p", extras="redis_ha")
+    assert not (tmp_path / "p").exists()
+
+
 def test_the_names_of_dependencies_are_refused(new_project: Callable[..., Path]) -> None:
     """The list in copier.yml is that of the project with everything switched on."""
-    metadata = tomllib.loads((new_project(celery=True) / "pyproject.toml").read_text())
+    metadata = tomllib.loads((new_project(**EVERYTHING.answers) / "pyproject.toml").read_text())
     groups = metadata["dependency-groups"].values()
     wanted = [*metadata["project"]["dependencies"], *(name for group in groups for name in group)]
     names = {re.split(r"[\[<>=]", requirement)[0] for requirement in wanted}

@@ -55,6 +55,7 @@ def test_a_copy_asks_in_english(copy: Terminal, tmp_path: Path) -> None:
     answer(terminal, "Authentication:", ENTER)
     answer(terminal, "Demo pages", ENTER)
     answer(terminal, "Background tasks", ENTER)
+    answer(terminal, "Extras", ENTER)
     terminal.expect_exact("Order Desk is ready in")
     terminal.expect_exact("make dev")
     terminal.expect(pexpect.EOF)
@@ -74,6 +75,7 @@ def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) ->
     answer(terminal, "Аутентификация", ENTER)
     answer(terminal, "Демо-страницы", ENTER)
     answer(terminal, "Фоновые задачи", ENTER)
+    answer(terminal, "Дополнительные опции", ENTER)
     terminal.expect_exact("Щедрый Хлеб готов")
     terminal.expect(pexpect.EOF)
     recorded = answers(tmp_path / "service")
@@ -88,8 +90,33 @@ def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> N
     answer(terminal, "Аутентификация", "\x1b[A", ENTER)
     answer(terminal, "Фоновые задачи", ENTER)
     answer(terminal, "Redis для", "\x1b[B", ENTER)
+    answer(terminal, "Дополнительные опции", ENTER)
     terminal.expect(pexpect.EOF)
     assert answers(tmp_path / "service")["redis"] is True
+    assert answers(tmp_path / "service")["extras"] == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "prompt", "choice"),
+    [
+        ("C.UTF-8", "Extras", "redis_ha: Redis Cluster and Sentinel (needs Redis)"),
+        ("ru_RU.UTF-8", "Дополнительные опции", "redis_ha: Redis Cluster и Sentinel (нужен Redis)"),
+    ],
+)
+def test_an_extra_is_marked_with_space(copy: Terminal, tmp_path: Path, lang: str, prompt: str, choice: str) -> None:
+    """Each choice says what it needs."""
+    given = {"project_name": "Desk", "project_description": "Tea", "author_name": "", "author_email": ""}
+    given |= {"auth": "true", "demo_pages": "false", "celery": "false", "project_slug": "desk", "db_name": "desk"}
+    terminal = copy(lang, *[argument for name, value in given.items() for argument in ("-d", f"{name}={value}")])
+    terminal.expect_exact("Язык вопросов")
+    terminal.send(ENTER)
+    terminal.expect_exact(prompt)
+    terminal.expect_exact(choice)
+    terminal.send(" ")
+    terminal.send(ENTER)
+    terminal.expect(pexpect.EOF)
+    assert answers(tmp_path / "service")["extras"] == ["redis_ha"]
+    assert (tmp_path / "service" / "src" / "redis_database" / "sentinel.py").exists()
 
 
 def test_every_question_fits_into_a_narrow_terminal() -> None:

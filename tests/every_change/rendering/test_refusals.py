@@ -56,5 +56,5 @@ def test_every_refusal_can_be_read_whole(terminal: Terminal, lang: str) -> None:
 def test_the_help_of_a_menu_names_its_keys(lang: str) -> None:
     """The hint of the terminal is in English only, and no letter answers a menu."""
     keys = {"en": "arrow keys and Enter", "ru": "стрелки и Enter"}[lang]
-    for question in ("auth", "demo_pages", "celery", "redis"):
+    for question in ("auth", "demo_pages", "celery", "redis", "extras"):
         assert keys in words(lang)[question]["help"]

@@ -20,7 +20,8 @@ def test_it_is_byte_for_byte_what_the_command_makes(
 ) -> None:
     """Names, contents and modes; only secrets differ, and they must."""
     variant = VARIANTS[-1]
-    data = [argument for name, value in variant.answers.items() for argument in ("-d", f"{name}={value}")]
+    answers = {**variant.answers, "extras": f"[{','.join(variant.extras)}]"}
+    data = [argument for name, value in answers.items() for argument in ("-d", f"{name}={value}")]
     command = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", *data, template, tmp_path / "real"]
     subprocess.run(command, check=True)
     fast, real = dict(text_files(rendered(variant))), dict(text_files(tmp_path / "real"))

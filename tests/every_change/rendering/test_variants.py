@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from tests.conftest import Run
-from tests.support.rendering import text_files
-from tests.support.variants import EVERYTHING, RESIDUE, VARIANTS, Variant
+from tests.support.rendering import render, text_files
+from tests.support.variants import EVERYTHING, EXTRAS, PLAIN, RESIDUE, VARIANTS, Variant
 
 JINJA = re.compile(r"(?<!\$)\{\{|\{%|\{#|\}\}|%\}|#\}")
 OWN_TEMPLATES = re.compile(r"src/templates/|docs/pages\.md")
@@ -77,17 +77,34 @@ def test_every_variant_is_looked_at(files: Files) -> None:
 
 def test_nothing_of_a_switched_off_feature_is_left(variant: Variant, project: Path) -> None:
     """No file, dependency, variable, service, sentence or word of it."""
-    for switch in variant.off:
+    for words in variant.residue.values():
         for name, text in text_files(project):
-            assert not RESIDUE[switch].search(name), name
+            assert not words.search(name), name
             if name != ".copier-answers.yml":
-                assert not RESIDUE[switch].search(text), f"{name}: {RESIDUE[switch].search(text)}"
+                assert not words.search(text), f"{name}: {words.search(text)}"
 
 
 def test_a_switched_on_feature_is_there(variant: Variant, project: Path) -> None:
     """The words that are looked for are the right ones."""
     for switch, on in variant.switches:
         assert any(RESIDUE[switch].search(name) for name, _ in text_files(project)) is on
+    for extra in variant.extras:
+        assert any(EXTRAS[extra].residue.search(name) for name, _ in text_files(project))
+
+
+@pytest.mark.parametrize("extra", [name for name, each in EXTRAS.items() if each.needs])
+def test_an_extra_without_what_it_needs_has_no_effect(
+    template: Path, tmp_path: Path, rendered: Callable[[Variant], Path], extra: str
+) -> None:
+    """It stays in the answers, and nowhere else."""
+    plain = next(each for each in PLAIN if not each.with_extras(extra).is_valid)
+    project = render(template, tmp_path / "project", **plain.with_extras(extra).answers)
+    before, after = dict(text_files(rendered(plain))), dict(text_files(project))
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {
+        ".copier-answers.yml",
+        ".env",  # new secrets
+    }
+    assert yaml.safe_load(after[".copier-answers.yml"])["extras"] == [extra]
 
 
 def test_the_language_is_the_chosen_one(variant: Variant, project: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import Run
 from tests.support.rendering import ROOT
-from tests.support.variants import BAREST, EVERYTHING, Variant
+from tests.support.variants import BAREST, EVERYTHING, EXTRAS, Variant
 
 # Prints what the service has: settings with their defaults, routes of the document, pages, what is public.
 INSPECT = """
@@ -75,8 +75,20 @@ def test_questions_stand_as_they_are_asked() -> None:
         )
         if isinstance(real, bool):
             assert default == f"`{str(real).lower()}`", name
+        elif isinstance(real, list):
+            assert default == f"`{real}`", name
         elif "{" not in real:
             assert default == (f"`{real}`" if real else "empty"), name
+
+
+def test_the_choices_of_extras_stand_in_their_order() -> None:
+    """Each says what it needs and what it adds."""
+    choices = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["extras"]["choices"]
+    table = {code(name): (needs, adds) for name, needs, adds in rows("questions.md", "Extras")}
+    assert list(table) == list(choices.values()) == list(EXTRAS)
+    for name, (needs, adds) in table.items():
+        assert adds
+        assert all(f"`{switch}`" in needs for switch in EXTRAS[name].needs)
 
 
 def test_the_default_name_is_the_one_of_the_prompts() -> None:

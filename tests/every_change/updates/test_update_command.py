@@ -15,7 +15,7 @@ import yaml
 from tests.conftest import Run
 from tests.support.history import History, commit_all, git
 from tests.support.patience import PATIENCE
-from tests.support.updating import copy, point_to, release_much, rename_application
+from tests.support.updating import copy, point_to, release_much, rename_application, update
 
 ENTER = "\r"
 Terminal = Callable[[], "pexpect.spawn[str]"]
@@ -49,6 +49,31 @@ def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None
     run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can be changed all the same
     assert not (project / "src" / "pages").exists()
     assert yaml.safe_load((project / ".copier-answers.yml").read_text())["demo_pages"] is False
+
+
+START = "from src.main import create_app; create_app()"
+
+
+def test_who_used_several_servers_of_redis_is_told_the_command(history: History, tmp_path: Path, run: Run) -> None:
+    """Since 0.2.0 they need an extra: without it the start ends with the command that adds it, and then it starts."""
+    project = copy(history, tmp_path / "project", "v0.2.0", celery=True)
+    update(project)
+    commit_all(project, "chore: update")
+    addresses = [
+        {"REDIS_URL": "redis+sentinel://:secret@one,two/mymaster"},
+        {"REDIS_URL": "redis+cluster://:secret@one", "CELERY_BROKER_URL": "amqp://one//"},
+        {"CELERY_BROKER_URL": "rediss+sentinel://:secret@one/mymaster"},
+    ]
+    for each in addresses:
+        said = run("python", "-c", START, cwd=project, fails=True, ENVIRONMENT="dev", **each).stdout
+        found = re.search(r"add the extra redis_ha: (make update .*)$", said, re.MULTILINE)
+        assert found, said
+        assert f"{next(iter(each))}: for more than one server" in said
+        assert "secret" not in said
+    run("sh", "-c", found[1], cwd=project)
+    assert not git(project, "diff", "--name-only", "--diff-filter=U")
+    for each in addresses:
+        run("python", "-c", START, cwd=project, ENVIRONMENT="dev", **each)
 
 
 def test_changes_that_are_not_committed_stop_it(project: Path, run: Run) -> None:

@@ -52,11 +52,12 @@ def test_an_updated_project_works_with_its_old_database(history: History, tmp_pa
     run_suite(run, project, "tests/notes", *assembled(project))
 
 
-FLIPS: dict[str, list[dict[str, bool]]] = {
+FLIPS: dict[str, list[dict[str, Any]]] = {
     "auth": [{"auth": False}, {"auth": True}],
     "demo_pages": [{"demo_pages": False}, {"demo_pages": True}],
     "celery": [{"celery": True}, {"celery": False}, {"celery": True}],
     "redis": [{"auth": False, "redis": True}, {"redis": False}, {"redis": True}],
+    "extras": [{"extras": ["redis_ha"]}, {"auth": False}, {"auth": True}, {"extras": []}],
 }
 
 

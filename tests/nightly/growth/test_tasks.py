@@ -18,6 +18,8 @@ from tests.support.redis_nodes import Cluster, Watched, started
 from tests.support.service import free_port
 from tests.support.tasks import wait_for_task, worker
 
+ANSWERS = {"auth": False, "celery": True, "extras": ["redis_ha"]}
+
 
 @pytest.fixture(scope="module")
 def backends(
@@ -25,7 +27,7 @@ def backends(
 ) -> Iterator[Backends]:
     """The servers of a project with tasks and without authentication."""
     folder = tmp_path_factory.mktemp("tasks")
-    with running_backends(template, folder, shared_environment, auth=False, celery=True) as backends:
+    with running_backends(template, folder, shared_environment, **ANSWERS) as backends:
         yield backends
 
 
