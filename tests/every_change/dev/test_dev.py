@@ -4,14 +4,12 @@ import re
 import signal
 import socket
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.conftest import Run
-from tests.support.dev import assert_it_serves, command_of
+from tests.support.dev import assert_it_serves
 from tests.support.rendering import render
 from tests.support.service import (
     free_port,
@@ -134,26 +132,6 @@ def test_nothing_outlives_it(dev_project: Path, dev_environment: dict[str, str],
         assert wait_until_gone(dev_project) == []
 
 
-def test_after_a_crash_of_everything_it_starts_again(dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """Even if the guards were killed with it, the next run takes over the data."""
-    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
-        assert_it_serves(service, dev_environment)
-        service.process.send_signal(signal.SIGSTOP)  # or it would notice, and stop what is left
-        for process in processes_below(dev_project):
-            if "devtools.guard" in command_of(process):
-                process.kill()
-        service.kill()
-        service.process.wait()
-    dev_environment["PORT"] = str(free_port())
-    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
-        assert_it_serves(service, dev_environment)
-        service.press_ctrl_c()
-        service.wait()
-    for process in processes_below(dev_project):  # the service and Redis of the crashed run, whose guards are dead
-        with suppress(psutil.Error):  # it ended meanwhile
-            process.kill()
-
-
 def test_servers_that_answer_are_used(dev_project: Path, dev_environment: dict[str, str]) -> None:
     """While one `make dev` runs, its servers are the configured ones for every other command."""
     with running(["make", "dev"], dev_project, dev_environment) as service:
@@ -166,28 +144,6 @@ def test_servers_that_answer_are_used(dev_project: Path, dev_environment: dict[s
         with running(["make", "dev"], dev_project, second) as other:
             assert other.wait() != 0
         assert "is running already: stop it first" in other.text
-
-
-def test_a_port_of_a_server_that_is_taken_is_replaced(dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """Somebody else's PostgreSQL on 5432 is no obstacle, and other commands find the right one."""
-    taken = socket.create_server(("127.0.0.1", int(dev_environment["DB_PORT"])))
-    with taken, running(["make", "dev"], dev_project, dev_environment) as service:
-        assert_it_serves(service, dev_environment)
-        assert f"on 127.0.0.1:{dev_environment['DB_PORT']}" not in service.text
-        migrate = subprocess.run(
-            ["make", "migrate"], cwd=dev_project, env=dev_environment, capture_output=True, text=True, check=False
-        )
-        assert migrate.returncode == 0, migrate.stdout + migrate.stderr
-
-
-def test_migrations_need_no_running_server(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """`make migrate` and `make migration` start what they need, and stop it."""
-    for command in (["make", "migrate"], ["make", "migration", "m=nothing yet"]):
-        done = subprocess.run(
-            command, cwd=new_dev_project, env=dev_environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert wait_until_gone(new_dev_project) == []
 
 
 @pytest.mark.parametrize(
@@ -244,15 +200,3 @@ def test_a_folder_for_data_that_is_none_is_one_sentence(
         assert service.wait() != 0
     assert f"{new_dev_project / '.dev'} must be a folder that you may write to" in service.text
     assert "Traceback" not in service.text
-
-
-def test_another_password_is_one_sentence(dev_project: Path, dev_environment: dict[str, str], run: Run) -> None:
-    """The data was made with the old one, and stays."""
-    run("make", "migrate", cwd=dev_project, **{name: dev_environment[name] for name in ("DB_PORT", "REDIS_PORT")})
-    text = (dev_project / ".env").read_text()
-    (dev_project / ".env").write_text(re.sub(r"DB_PASSWORD=.*", "DB_PASSWORD=another", text))
-    with running(["make", "dev"], dev_project, dev_environment) as service:
-        assert service.wait() != 0
-    assert "has another user or password than .env" in service.text
-    assert (dev_project / ".dev").exists()
-    assert wait_until_gone(dev_project) == []

@@ -62,8 +62,10 @@ def added(folder: Path) -> set[str]:
     return set(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("in_terminal", [False, True])
-@pytest.mark.parametrize("ignored", ["python", "node", "without .env", None])
+@pytest.mark.parametrize(
+    ("ignored", "in_terminal"),
+    [("python", False), ("python", True), ("node", True), ("without .env", False), (None, True)],
+)
 def test_a_fresh_repository_keeps_its_files_and_its_secrets(
     template: Path, forge: Path, run: Run, ignored: str | None, *, in_terminal: bool
 ) -> None:
@@ -98,8 +100,15 @@ def test_the_names_of_ours_are_complete(rendered: Callable[[Variant], Path]) -> 
     assert set(listed) == {path.name for variant in VARIANTS for path in rendered(variant).iterdir()} - STAY
 
 
-@pytest.mark.parametrize("name", ["Makefile", ".env", "src/app/main.py", ".github/workflows/deploy/all.yml"])
-@pytest.mark.parametrize("folder", ["plain", "x[1]", "a*b?"])
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("plain", "Makefile"),
+        ("plain", ".env"),
+        ("x[1]", "src/app/main.py"),
+        ("a*b?", ".github/workflows/deploy/all.yml"),
+    ],
+)
 def test_a_name_of_ours_is_refused(template: Path, tmp_path: Path, folder: str, name: str) -> None:
     """Whatever the folder is called: it is named, and everything stays as it was."""
     path = tmp_path / folder / name

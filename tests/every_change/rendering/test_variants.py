@@ -3,10 +3,11 @@
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,13 @@ def test_ruff_finds_nothing(rendered: Callable[[Variant], Path], tmp_path: Path,
     run("ruff", "format", "--no-cache", "--check", *folders, cwd=tmp_path)
 
 
+@pytest.fixture
+def one_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.getbasetemp() / "project"
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("lang", ["en"])
 @pytest.mark.parametrize(
     "bad", ["import os\n", "def f(x):\n    return x\n", "try:\n    pass\nexcept Exception:\n    pass\n"]
@@ -155,17 +163,18 @@ def test_ruff_would_find_something(new_project: Callable[..., Path], run: Run, b
 
 
 @pytest.mark.usefixtures("known_types")
-def test_types_are_right(project: Path, run: Run) -> None:
-    """mypy, strict, finds nothing."""
-    run("mypy", cwd=project)
+def test_types_are_right(project: Path, one_place: Path, run: Run) -> None:
+    """mypy, strict, finds nothing; always in the same place, where it knows the files that another variant had, too."""
+    shutil.copytree(project, one_place)
+    run("mypy", cwd=one_place)
 
 
 @pytest.mark.usefixtures("known_types")
-def test_types_would_be_found_wrong(new_project: Callable[..., Path], run: Run) -> None:
+def test_types_would_be_found_wrong(rendered: Callable[[Variant], Path], one_place: Path, run: Run) -> None:
     """The type checker does look at the code."""
-    project = new_project()
-    (project / "src" / "bad.py").write_text('def number() -> int:\n    return "text"\n')
-    done = run("mypy", cwd=project, fails=True)
+    shutil.copytree(rendered(EVERYTHING), one_place)
+    (one_place / "src" / "bad.py").write_text('def number() -> int:\n    return "text"\n')
+    done = run("mypy", cwd=one_place, fails=True)
     assert "src/bad.py:2" in done.stdout
 
 

