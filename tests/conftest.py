@@ -111,6 +111,14 @@ def project(variant: Variant, rendered: Callable[[Variant], Path]) -> Path:
 
 
 @pytest.fixture
+def one_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where projects of all variants are put in turn, so that tools know again the files that they have in common."""
+    folder = tmp_path_factory.getbasetemp() / "project"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def new_project(template: Path, tmp_path: Path) -> Callable[..., Path]:
     """Render a project of one's own, to change and to run."""
 

@@ -3,11 +3,10 @@
 import json
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 
 from tests.conftest import Run
 from tests.support.rendering import render, text_files
+from tests.support.suites import put
 from tests.support.variants import EVERYTHING, EXTRAS, PLAIN, RESIDUE, VARIANTS, Variant
 
 JINJA = re.compile(r"(?<!\$)\{\{|\{%|\{#|\}\}|%\}|#\}")
@@ -144,13 +144,6 @@ def test_ruff_finds_nothing(rendered: Callable[[Variant], Path], tmp_path: Path,
     run("ruff", "format", "--no-cache", "--check", *folders, cwd=tmp_path)
 
 
-@pytest.fixture
-def one_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.getbasetemp() / "project"
-    yield folder
-    shutil.rmtree(folder)
-
-
 @pytest.mark.parametrize("lang", ["en"])
 @pytest.mark.parametrize(
     "bad", ["import os\n", "def f(x):\n    return x\n", "try:\n    pass\nexcept Exception:\n    pass\n"]
@@ -164,15 +157,20 @@ def test_ruff_would_find_something(new_project: Callable[..., Path], run: Run, b
 
 @pytest.mark.usefixtures("known_types")
 def test_types_are_right(project: Path, one_place: Path, run: Run) -> None:
-    """mypy, strict, finds nothing; always in the same place, where it knows the files that another variant had, too."""
-    shutil.copytree(project, one_place)
-    run("mypy", cwd=one_place)
+    """mypy, strict, finds nothing."""
+    run("mypy", cwd=put(project, one_place))
+
+
+@pytest.mark.usefixtures("known_types")
+def test_a_project_checks_itself(rendered: Callable[[Variant], Path], one_place: Path, run: Run) -> None:
+    """All of this is `make check`."""
+    run("make", "check", cwd=put(rendered(EVERYTHING), one_place))
 
 
 @pytest.mark.usefixtures("known_types")
 def test_types_would_be_found_wrong(rendered: Callable[[Variant], Path], one_place: Path, run: Run) -> None:
     """The type checker does look at the code."""
-    shutil.copytree(rendered(EVERYTHING), one_place)
+    put(rendered(EVERYTHING), one_place)
     (one_place / "src" / "bad.py").write_text('def number() -> int:\n    return "text"\n')
     done = run("mypy", cwd=one_place, fails=True)
     assert "src/bad.py:2" in done.stdout

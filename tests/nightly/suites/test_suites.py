@@ -10,6 +10,6 @@ from tests.support.variants import VARIANTS, WHOLE
 
 
 @pytest.mark.parametrize("variant", [each for each in VARIANTS if each not in WHOLE], ids=str)
-def test_the_whole_suite_passes(project: Path, tmp_path: Path, run: Run) -> None:
+def test_the_whole_suite_passes(project: Path, one_place: Path, run: Run) -> None:
     """As `make test` runs it there."""
-    assert_suite_passes(project, tmp_path / "project", run, whole=True)
+    assert_suite_passes(project, one_place, run, whole=True)
