@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.commands.core import AsyncScript
@@ -14,7 +14,9 @@ from redis.exceptions import ResponseError
 
 from src.auth.config import AuthSettings
 from src.auth.schemes import Client, UserData
-from src.redis_database.client import BatchingRedis
+
+if TYPE_CHECKING:
+    from src.redis_database.client import BatchingRedis
 
 FIELD = "s:"  # a session's field is this and its id; beside them stand `user`, a snapshot of the row, and `ver`
 MAX_REPEATS = 50  # times that a replaced refresh token is answered within the grace
@@ -100,7 +102,7 @@ def _source(name: str) -> str:
 
 
 class SessionManager:
-    def __init__(self, redis: BatchingRedis, settings: AuthSettings) -> None:
+    def __init__(self, redis: "BatchingRedis", settings: AuthSettings) -> None:
         self._redis = redis
         self._settings = settings
         self._create, self._rotate, self._end, self._store = map(self._script, ("create", "rotate", "end", "store"))
