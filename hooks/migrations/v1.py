@@ -9,11 +9,11 @@ MOVES = {
     "src/auth/setup.py": "src/auth/app.py",
     "src/auth/snapshots.py": "src/auth/user_changes.py",
     "src/database/setup.py": "src/database/app.py",
-    "src/pages/setup.py": "src/pages/app.py",
     "src/redis_database/setup.py": "src/redis_database/app.py",
     "tests/auth/test_managers.py": "tests/auth/test_sessions.py",
     "tests/auth/test_snapshots.py": "tests/auth/test_user_changes.py",
     "tests/database/test_setup.py": "tests/database/test_app.py",
+    "tests/pages/test_middleware.py": "tests/pages/test_views.py",
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Turns exceptions into the one JSON shape of errors."""
+"""Turns exceptions into the one JSON shape of errors, or into pages for who looks at them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from http.client import responses
 from typing import Any, TypeVar
@@ -9,28 +9,46 @@ from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from src import messages
-from src.exceptions import ApiError
+from src.exceptions import ApiError, HttpInvalidValueException
 from src.log import request_id
 from src.schemes import ErrorResponse, FieldError
 
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 MAX_ERRORS = 20  # that a 422 names
+ErrorPage = Callable[[Scope, int, Any], str | None]
 PARSE_ERROR = "There was an error parsing the body"  # what FastAPI says of a body that is no text, or too deep
 
 
-def error_response(error: ApiError) -> JSONResponse:
+class ErrorAnswer(JSONResponse):
+    """JSON, or the page that `app.state.error_page` makes of the status and the sentence for this request."""
+
+    def __init__(self, status: int, detail: Any, headers: Mapping[str, str] | None = None, **more: Any) -> None:
+        super().__init__({"detail": detail} | more, status, headers)
+        self.detail = detail
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        make_page: ErrorPage | None = getattr(scope["app"].state, "error_page", None)
+        if page := make_page(scope, self.status_code, self.detail) if make_page else None:
+            self.body = page.encode()
+            self.headers.update({"content-type": "text/html; charset=utf-8", "content-length": str(len(self.body))})
+            self.headers.setdefault("cache-control", "no-store")
+        await super().__call__(scope, receive, send)
+
+
+def error_response(error: ApiError) -> ErrorAnswer:
     body = ErrorResponse(detail=error.detail, code=error.code, errors=error.errors or None)
-    return JSONResponse(body.model_dump(exclude_none=True), error.status_code, dict(error.headers))
+    return ErrorAnswer(error.status_code, headers=error.headers, **body.model_dump(exclude_none=True))
 
 
-def unexpected_error_response() -> JSONResponse:
+def unexpected_error_response() -> ErrorAnswer:
     detail = messages.INTERNAL_ERROR_ID.format(request_id=request_id.get())
-    return JSONResponse({"detail": detail}, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return ErrorAnswer(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
-async def answer_api_error(_: Request, error: ApiError) -> JSONResponse:
+async def answer_api_error(_: Request, error: ApiError) -> Response:
     return error_response(error)
 
 
@@ -41,7 +59,7 @@ async def answer_http_exception(_: Request, error: HTTPException) -> Response:
     detail = error.detail
     if detail in (PARSE_ERROR, responses.get(error.status_code)):
         detail = messages.BY_STATUS.get(error.status_code, detail)
-    return JSONResponse({"detail": detail}, error.status_code, error.headers)
+    return ErrorAnswer(error.status_code, detail, error.headers)
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -53,22 +71,20 @@ def sentence(error: dict[str, Any]) -> str:
     return template.format(**error.get("ctx", {})) if template else str(error["msg"])
 
 
-async def answer_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+async def answer_invalid_request(_: Request, error: RequestValidationError) -> Response:
     """Say which fields are wrong and why, never what was sent: it may be a password."""
     problems = error.errors()
+    detail = messages.INVALID_INPUT
     if any(problem["type"] == "json_invalid" for problem in problems):
-        body = ErrorResponse(
-            detail=messages.INVALID_JSON, errors=[FieldError(field="body", message=messages.INVALID_JSON)]
-        )
+        detail = messages.INVALID_JSON
+        errors = [FieldError(field="body", message=detail)]
     else:
         errors = [
             FieldError(field=_field(problem["loc"]), message=sentence(problem)) for problem in problems[:MAX_ERRORS]
         ]
-        detail = messages.INVALID_INPUT
-        if len(problems) > MAX_ERRORS:
-            detail = messages.MANY_INVALID.format(count=len(problems), shown=MAX_ERRORS)
-        body = ErrorResponse(detail=detail, errors=errors)
-    return JSONResponse(body.model_dump(exclude_none=True), HTTPStatus.UNPROCESSABLE_ENTITY)
+    if len(problems) > MAX_ERRORS:
+        detail = messages.MANY_INVALID.format(count=len(problems), shown=MAX_ERRORS)
+    return error_response(HttpInvalidValueException(detail, errors=errors))
 
 
 ErrorT = TypeVar("ErrorT", bound=Exception)

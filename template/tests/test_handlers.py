@@ -141,6 +141,15 @@ async def test_an_unknown_status_keeps_its_sentence(app: FastAPI, client: AsyncC
     assert (answer.status_code, answer.json()) == (460, {"detail": "Odd."})
 
 
+async def test_an_error_can_be_a_page(app: FastAPI, client: AsyncClient) -> None:
+    """`app.state.error_page` makes one out of the status and the sentence, where it wants to."""
+    app.state.error_page = lambda scope, status, detail: f"<h1>{status}</h1>" if scope["path"] == "/page" else None
+    answer = await client.get("/page")
+    assert (answer.status_code, answer.text, answer.headers["cache-control"]) == (404, "<h1>404</h1>", "no-store")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert (await client.get("/data")).json() == {"detail": messages.NOT_FOUND}
+
+
 @pytest.mark.parametrize("status", [204, 304])
 async def test_some_statuses_have_no_body(app: FastAPI, client: AsyncClient, status: int) -> None:
     """RFC 9110, 6.4.1."""

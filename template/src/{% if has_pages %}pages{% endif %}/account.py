@@ -12,12 +12,44 @@ from src.auth.schemes import ChangePasswordScheme, UserData
 from src.auth.services import AuthService, AuthServiceDepends
 from src.auth.visitor import Visitor, sign_in, sign_out
 from src.exceptions import ApiError
-from src.pages import forms, messages
-from src.pages.devices import name_device
-from src.pages.forms import Form
-from src.pages.views import READ, render
+from src.pages import messages
+from src.pages.views import READ, Form, read_form, render, validate
 
 router = APIRouter(prefix="/account")
+
+# What a User-Agent header names, in this order: many browsers call themselves Chrome and Safari as well.
+BROWSERS = {
+    "YaBrowser/": "Yandex Browser",
+    "SamsungBrowser/": "Samsung Internet",
+    "EdgA/": "Edge",
+    "EdgiOS/": "Edge",
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "Vivaldi/": "Vivaldi",
+    "FxiOS/": "Firefox",
+    "Firefox/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+    "python-": "Python",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Macintosh": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+def name_device(agent: str) -> str:
+    """Name the browser and the system of a User-Agent header."""
+    agent = agent.replace("HeadlessChrome/", "Chrome/")
+    found = [next((name for mark, name in marks.items() if mark in agent), "") for marks in (BROWSERS, SYSTEMS)]
+    return " · ".join(filter(None, found)) or messages.UNKNOWN_DEVICE
 
 
 async def _show(
@@ -59,9 +91,9 @@ async def show_account(
 async def change_password(
     request: Request, user: CurrentUser, visitor: VisitorDepends, service: AuthServiceDepends, client: ClientDepends
 ) -> Response:
-    sent = await forms.read(request)
+    sent = await read_form(request)
     try:
-        tokens = await service.change_password(user, forms.validate(ChangePasswordScheme, sent), client)
+        tokens = await service.change_password(user, validate(ChangePasswordScheme, sent), client)
     except ApiError as error:
         return await _show(request, user, visitor, service, Form(sent, error))
     response = _back(request, "password")

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from loguru import logger
 from redis.exceptions import RedisError
 from starlette.staticfiles import StaticFiles
@@ -14,9 +14,8 @@ from src.auth.schemes import LoginScheme, RegisterScheme, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.visitor import Visitor, sign_in, sign_out
 from src.exceptions import ApiError
-from src.pages import account, forms, messages
-from src.pages.forms import Form
-from src.pages.views import READ, STATIC, render
+from src.pages import account, messages
+from src.pages.views import READ, STATIC, Form, make_error_page, read_form, render, validate
 
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
@@ -71,10 +70,10 @@ async def show_login(request: Request) -> Response:
 async def login(
     request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
 ) -> Response:
-    sent = await forms.read(request)
+    sent = await read_form(request)
     target, settings = _next(sent.get("next", "")), get_auth_settings()
     try:
-        _, tokens = await service.login(forms.validate(LoginScheme, sent), client, visitor.presented())
+        _, tokens = await service.login(validate(LoginScheme, sent), client, visitor.presented())
     except ApiError as error:
         return _show(request, "login.html", target, Form(sent, error))
     response = redirect(target or below_root(request.scope, settings.HOME_PAGE))
@@ -91,12 +90,12 @@ async def show_register(request: Request) -> Response:
 async def register(
     request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
 ) -> Response:
-    sent = await forms.read(request)
+    sent = await read_form(request)
     target = _next(sent.get("next", ""))
     if await visitor.user():
         return redirect(target or below_root(request.scope, get_auth_settings().HOME_PAGE))
     try:
-        await service.register(forms.validate(RegisterScheme, sent), client)
+        await service.register(validate(RegisterScheme, sent), client)
     except ApiError as error:
         return _show(request, "register.html", target, Form(sent, error))
     query = f"&next={quote(target, safe='')}" if target else ""
@@ -113,3 +112,9 @@ async def logout(request: Request, service: AuthServiceDepends, visitor: Visitor
 
 
 router.include_router(account.router)
+
+
+def add_pages(app: FastAPI) -> None:
+    """Put the pages into the application: their routes, and pages in place of errors in JSON."""
+    app.state.error_page = make_error_page
+    app.include_router(router)

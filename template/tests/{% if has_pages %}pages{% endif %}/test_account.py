@@ -9,11 +9,13 @@ from src.auth import messages as auth_messages
 from src.auth.app import AuthState
 from src.auth.schemes import UserData
 from src.pages import messages
+from src.pages.account import name_device
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture
 from tests.pages.reading import Page, look, send
 
 NEW = "four other words nobody guesses"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 FORMS = ["/account/password", "/account/sessions/x", "/account/logout-all"]
 
 
@@ -156,3 +158,25 @@ async def test_without_the_guard_nobody_gets_in(client: AsyncClient, path: str) 
     """A page that asks to sign in, not a failure."""
     answer = await (look(client, path) if path == "/account" else send(client, path))
     assert (answer.status_code, Page(answer).text(tag="h1")) == (401, messages.ERROR_TITLES[401])
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} HeadlessChrome/150.0 Safari/537.36", "Chrome · Linux"),
+        (f"Mozilla/5.0 (Windows NT 10.0) {WEBKIT} Chrome/150.0 Safari/537.36 Edg/150.0", "Edge · Windows"),
+        (f"Mozilla/5.0 (Linux; Android 16; K) {WEBKIT} Chrome/150.0 Mobile Safari/537.36", "Chrome · Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19 like Mac OS X) Version/19.0 Mobile Safari/604.1", "Safari · iPhone"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox · macOS"),
+        (
+            f"Mozilla/5.0 (Windows NT 10.0) {WEBKIT} Chrome/150.0 YaBrowser/26.1 Safari/537.36",
+            "Yandex Browser · Windows",
+        ),
+        ("curl/8.14.1", "curl"),
+        ("", messages.UNKNOWN_DEVICE),
+        ("<script>", messages.UNKNOWN_DEVICE),
+    ],
+)
+def test_a_device_has_the_name_its_owner_knows(agent: str, name: str) -> None:
+    """Browser and system; nothing of the header itself is shown."""
+    assert name_device(agent) == name

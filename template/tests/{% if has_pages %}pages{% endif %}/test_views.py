@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import JSONResponse
 from httpx import AsyncClient
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -90,9 +90,11 @@ async def test_pages_for_everybody_need_no_redis(signed_in: AsyncClient, path: s
     assert "set-cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("body", [["no", "sentence"], {"detail": {"a": 1}}, {"error": "theirs"}], ids=str)
-async def test_an_error_of_another_shape_is_left_alone(app: FastAPI, signed_in: AsyncClient, body: object) -> None:
-    """An endpoint may have its own."""
+@pytest.mark.parametrize("body", [["no", "sentence"], {"detail": {"a": 1}}, {"detail": "theirs"}], ids=str)
+async def test_an_error_that_an_endpoint_returns_is_left_alone(
+    app: FastAPI, signed_in: AsyncClient, body: object
+) -> None:
+    """What it raises becomes a page, what it returns is its own."""
 
     @app.get("/theirs")
     async def answer() -> JSONResponse:
@@ -100,6 +102,19 @@ async def test_an_error_of_another_shape_is_left_alone(app: FastAPI, signed_in: 
 
     answered = await look(signed_in, "/theirs")
     assert (answered.status_code, answered.json()) == (418, body)
+
+
+async def test_a_page_keeps_the_headers_of_its_error(app: FastAPI, signed_in: AsyncClient) -> None:
+    """Those of an exception of the owner's, too; a detail that is no sentence stays JSON."""
+
+    @app.get("/tea/{kind}")
+    async def tea(kind: str) -> None:
+        raise HTTPException(418, "I brew tea." if kind == "green" else {"kind": kind}, {"X-Tea": kind})
+
+    answer = await look(signed_in, "/tea/green")
+    assert (answer.status_code, answer.headers["x-tea"]) == (418, "green")
+    assert "I brew tea." in Page(answer).text(tag="main")
+    assert (await look(signed_in, "/tea/black")).json() == {"detail": {"kind": "black"}}
 
 
 async def test_data_stays_data(signed_in: AsyncClient) -> None:
