@@ -82,6 +82,10 @@ class SessionNotFoundException(HttpNotFoundException):
     detail = messages.SESSION_NOT_FOUND
 
 
+class UserNotFoundException(HttpNotFoundException):
+    detail = messages.USER_NOT_FOUND
+
+
 class TooManyRequestsException(ApiError):
     status_code = HTTPStatus.TOO_MANY_REQUESTS
     detail = messages.TOO_MANY_REQUESTS

@@ -13,15 +13,14 @@ from src.auth.exceptions import (
     OwnAccountException,
     TooManyPasswordsException,
     TooManyRequestsException,
+    UserNotFoundException,
     WrongPasswordException,
 )
 from src.auth.schemes import ConfirmScheme, UserData
 from src.auth.visitor import sign_out
-from src.database.session import CommittedDbSession, DbSession
 from src.exceptions import HttpAlreadyExistException
-from src.users.exceptions import UserNotFoundException
 from src.users.schemes import OwnChanges, UserChangesBySuperuser, UserPage, UserPageQuery
-from src.users.services import AccountServiceDepends, UserServiceDepends
+from src.users.services import UserServiceDepends
 from src.utils import error_response_docs, ok_response_docs
 
 CONFIRMED = error_response_docs(WrongPasswordException, TooManyRequestsException, TooManyPasswordsException)
@@ -45,7 +44,7 @@ async def get_own(user: CurrentUser) -> UserData:
     },
 )
 async def change_own(
-    changes: OwnChanges, user: CurrentUser, service: AccountServiceDepends, client: ClientDepends
+    changes: OwnChanges, user: CurrentUser, service: UserServiceDepends, client: ClientDepends
 ) -> UserData:
     """Change the signed-in user; another name or e-mail address asks for the current password."""
     return await service.change_own(user, changes, client)
@@ -58,7 +57,7 @@ async def change_own(
     responses={**CHANGING, **WITH_BODY, **CONFIRMED, **error_response_docs(LastSuperuserException)},
 )
 async def delete_own(
-    data: ConfirmScheme, user: CurrentUser, service: AccountServiceDepends, client: ClientDepends
+    data: ConfirmScheme, user: CurrentUser, service: UserServiceDepends, client: ClientDepends
 ) -> Response:
     """Delete the signed-in user's account, for good."""
     await service.delete_own(user, data, client)
@@ -68,11 +67,9 @@ async def delete_own(
 
 
 @router.get("", responses={**ok_response_docs("", model=UserPage), **error_response_docs(NotSuperuserException)})
-async def find_users(
-    query: Annotated[UserPageQuery, Query()], _: Superuser, service: UserServiceDepends, session: DbSession
-) -> UserPage:
+async def find_users(query: Annotated[UserPageQuery, Query()], _: Superuser, service: UserServiceDepends) -> UserPage:
     """List users, page by page."""
-    return await service.find_page(session, query)
+    return await service.find_page(query)
 
 
 @router.get(
@@ -82,9 +79,9 @@ async def find_users(
         **error_response_docs(NotSuperuserException, UserNotFoundException),
     },
 )
-async def get_user(user_id: UUID, _: Superuser, service: UserServiceDepends, session: DbSession) -> UserData:
+async def get_user(user_id: UUID, _: Superuser, service: UserServiceDepends) -> UserData:
     """Return a user."""
-    return await service.get(session, user_id)
+    return await service.get(user_id)
 
 
 @router.patch(
@@ -107,11 +104,10 @@ async def change_user(
     changes: UserChangesBySuperuser,
     superuser: Superuser,
     service: UserServiceDepends,
-    session: CommittedDbSession,
     client: ClientDepends,
 ) -> UserData:
     """Activate, deactivate, promote, demote or rename a user; it takes effect on the user's next request."""
-    return await service.change(session, superuser, user_id, changes, client)
+    return await service.change(superuser, user_id, changes, client)
 
 
 @router.delete(
@@ -126,8 +122,7 @@ async def delete_user(
     user_id: UUID,
     superuser: Superuser,
     service: UserServiceDepends,
-    session: CommittedDbSession,
     client: ClientDepends,
 ) -> None:
     """Delete another user; their sessions end."""
-    await service.delete(session, superuser, user_id, client)
+    await service.delete(superuser, user_id, client)

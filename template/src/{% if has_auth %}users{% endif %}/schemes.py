@@ -38,10 +38,6 @@ class UserChangesBySuperuser(UserChanges):
         return ("is_active" in given and not self.is_active) or ("is_superuser" in given and not self.is_superuser)
 
 
-class VerifiedUser(BaseModel):
-    is_verified: bool
-
-
 class UserFilter(Input):
     """Exact matches; what is not given filters nothing."""
 

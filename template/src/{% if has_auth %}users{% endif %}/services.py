@@ -12,129 +12,27 @@ from src.auth.exceptions import (
     NotAuthenticatedException,
     NotSuperuserException,
     OwnAccountException,
+    UserNotFoundException,
     WrongPasswordException,
 )
-from src.auth.managers import UserManager
 from src.auth.schemes import Client, ConfirmScheme, UserData
 from src.auth.services import AuthServiceDepends, event
-from src.database.session import DatabaseDepends
 from src.schemes import FieldError
-from src.users.exceptions import UserNotFoundException
-from src.users.schemes import (
-    OwnChanges,
-    UserChanges,
-    UserChangesBySuperuser,
-    UserFilter,
-    UserPage,
-    UserPageQuery,
-    VerifiedUser,
-)
+from src.users.schemes import OwnChanges, UserChangesBySuperuser, UserFilter, UserPage, UserPageQuery
 
 
 class UserService:
-    def __init__(self, manager: Annotated[UserManager, Depends(UserManager)]) -> None:
-        self.manager = manager
+    """Opens short database sessions of its own: none is held while a password is checked."""
 
-    async def change_own(self, session: AsyncSession, user: UserData, changes: UserChanges) -> UserData:
-        """Change the signed-in user's own profile; another e-mail address is not verified yet.
-
-        Raises:
-            NotAuthenticatedException: the user was deleted meanwhile.
-        """
-        row = await self.manager.update_by_id(session, user.id, changes)
-        if row is None:
-            raise NotAuthenticatedException
-        if row.email != user.email and row.is_verified:
-            row = await self.manager.update_by_id(session, user.id, VerifiedUser(is_verified=False))
-        return UserData.model_validate(row)
-
-    async def get(self, session: AsyncSession, user_id: UUID) -> UserData:
-        """Return a user.
-
-        Raises:
-            UserNotFoundException: there is none of this id.
-        """
-        row = await self.manager.find_by_id(session, user_id)
-        if row is None:
-            raise UserNotFoundException
-        return UserData.model_validate(row)
-
-    async def find_page(self, session: AsyncSession, query: UserPageQuery) -> UserPage:
-        filters = UserFilter(**query.model_dump(exclude_unset=True, exclude={"after", "limit"}))
-        page = await self.manager.find_page(session, filters, after=query.after, limit=query.limit)
-        items = [UserData.model_validate(row) for row in page.items]
-        return UserPage(items=items, next_cursor=page.next_cursor)
-
-    async def change(
-        self, session: AsyncSession, superuser: UserData, user_id: UUID, changes: UserChangesBySuperuser, client: Client
-    ) -> UserData:
-        """Change any user.
-
-        Raises:
-            OwnAccountException: one's own name and address change by the password only.
-            NotSuperuserException: the superuser was demoted or deactivated meanwhile.
-            LastSuperuserException: nobody could undo it.
-            UserNotFoundException: there is none of this id.
-        """
-        fields = ",".join(sorted(changes.model_fields_set))
-        with event("user changed", user=str(user_id), by=str(superuser.id), address=client.address, fields=fields):
-            if user_id == superuser.id and changes.asks_for_name:
-                raise OwnAccountException
-            superusers = await self._lock_superusers(session, superuser)
-            if changes.may_unseat and superusers == {user_id}:
-                raise LastSuperuserException
-            row = await self.manager.update_by_id(session, user_id, changes)
-            if row is None:
-                raise UserNotFoundException
-        return UserData.model_validate(row)
-
-    async def delete(self, session: AsyncSession, superuser: UserData, user_id: UUID, client: Client) -> None:
-        """Delete another user.
-
-        Raises:
-            OwnAccountException: one's own account is deleted by the password only.
-            NotSuperuserException: the superuser was demoted or deactivated meanwhile.
-            UserNotFoundException: there is none of this id.
-        """
-        with event("user deleted", user=str(user_id), by=str(superuser.id), address=client.address):
-            if user_id == superuser.id:
-                raise OwnAccountException
-            await self._lock_superusers(session, superuser)
-            if not await self.manager.delete_by_id(session, user_id):
-                raise UserNotFoundException
-
-    async def _lock_superusers(self, session: AsyncSession, superuser: UserData) -> set[UUID]:
-        """Check once more, where nobody can change it any more, who asks; return the active superusers."""
-        superusers = await self.manager.lock_superusers(session)
-        if superuser.id not in superusers:
-            raise NotSuperuserException
-        return superusers
-
-    async def delete_own(self, session: AsyncSession, user: UserData) -> None:
-        """Delete the signed-in user.
-
-        Raises:
-            LastSuperuserException: nobody could administer the service any more.
-            NotAuthenticatedException: the user was deleted meanwhile.
-        """
-        if await self.manager.lock_superusers(session) == {user.id}:
-            raise LastSuperuserException
-        if not await self.manager.delete_by_id(session, user.id):
-            raise NotAuthenticatedException
-
-
-class AccountService:
-    """What takes the user's password, which is checked while no database connection is held."""
-
-    def __init__(
-        self, auth: AuthServiceDepends, users: Annotated[UserService, Depends(UserService)], database: DatabaseDepends
-    ) -> None:
+    def __init__(self, auth: AuthServiceDepends) -> None:
         self.auth = auth
-        self.users = users
-        self.database = database
+        self.manager = auth.manager
+        self.database = auth.database
 
     async def change_own(self, user: UserData, changes: OwnChanges, client: Client) -> UserData:
         """Change the signed-in user; another name or e-mail address asks for the password before anything else.
+
+        Another e-mail address is not verified yet.
 
         Raises:
             WrongPasswordException: the password is missing or another.
@@ -147,7 +45,12 @@ class AccountService:
                 await self.auth.auth.limits.count("PROFILE", str(user.id))
                 await self._confirm(user, changes, client)
             async with self.database.session(commit=True) as session:
-                return await self.users.change_own(session, user, changes)
+                row = await self.manager.update_by_id(session, user.id, changes)
+                if row is None:
+                    raise NotAuthenticatedException
+                row.is_verified = row.is_verified and row.email == user.email
+                await session.flush()
+                return UserData.model_validate(row)
 
     async def _confirm(self, user: UserData, changes: OwnChanges, client: Client) -> None:
         if changes.current_password is None:
@@ -166,8 +69,76 @@ class AccountService:
         with event("account deleted", user=str(user.id), address=client.address):
             await self.auth.confirm_password(user, data.current_password.get_secret_value(), "current_password", client)
             async with self.database.session(commit=True) as session:
-                await self.users.delete_own(session, user)
+                if await self.manager.lock_superusers(session) == {user.id}:
+                    raise LastSuperuserException
+                if not await self.manager.delete_by_id(session, user.id):
+                    raise NotAuthenticatedException
+
+    async def get(self, user_id: UUID) -> UserData:
+        """Return a user.
+
+        Raises:
+            UserNotFoundException: there is none of this id.
+        """
+        async with self.database.session() as session:
+            row = await self.manager.find_by_id(session, user_id)
+        if row is None:
+            raise UserNotFoundException
+        return UserData.model_validate(row)
+
+    async def find_page(self, query: UserPageQuery) -> UserPage:
+        filters = UserFilter(**query.model_dump(exclude_unset=True, exclude={"after", "limit"}))
+        async with self.database.session() as session:
+            page = await self.manager.find_page(session, filters, after=query.after, limit=query.limit)
+        items = [UserData.model_validate(row) for row in page.items]
+        return UserPage(items=items, next_cursor=page.next_cursor)
+
+    async def change(
+        self, superuser: UserData, user_id: UUID, changes: UserChangesBySuperuser, client: Client
+    ) -> UserData:
+        """Change any user.
+
+        Raises:
+            OwnAccountException: one's own name and address change by the password only.
+            NotSuperuserException: the superuser was demoted or deactivated meanwhile.
+            LastSuperuserException: nobody could undo it.
+            UserNotFoundException: there is none of this id.
+        """
+        fields = ",".join(sorted(changes.model_fields_set))
+        with event("user changed", user=str(user_id), by=str(superuser.id), address=client.address, fields=fields):
+            if user_id == superuser.id and changes.asks_for_name:
+                raise OwnAccountException
+            async with self.database.session(commit=True) as session:
+                superusers = await self._lock_superusers(session, superuser)
+                if changes.may_unseat and superusers == {user_id}:
+                    raise LastSuperuserException
+                row = await self.manager.update_by_id(session, user_id, changes)
+                if row is None:
+                    raise UserNotFoundException
+                return UserData.model_validate(row)
+
+    async def delete(self, superuser: UserData, user_id: UUID, client: Client) -> None:
+        """Delete another user.
+
+        Raises:
+            OwnAccountException: one's own account is deleted by the password only.
+            NotSuperuserException: the superuser was demoted or deactivated meanwhile.
+            UserNotFoundException: there is none of this id.
+        """
+        with event("user deleted", user=str(user_id), by=str(superuser.id), address=client.address):
+            if user_id == superuser.id:
+                raise OwnAccountException
+            async with self.database.session(commit=True) as session:
+                await self._lock_superusers(session, superuser)
+                if not await self.manager.delete_by_id(session, user_id):
+                    raise UserNotFoundException
+
+    async def _lock_superusers(self, session: AsyncSession, superuser: UserData) -> set[UUID]:
+        """Check once more, where nobody can change it any more, who asks; return the active superusers."""
+        superusers = await self.manager.lock_superusers(session)
+        if superuser.id not in superusers:
+            raise NotSuperuserException
+        return superusers
 
 
 UserServiceDepends = Annotated[UserService, Depends(UserService)]
-AccountServiceDepends = Annotated[AccountService, Depends(AccountService)]

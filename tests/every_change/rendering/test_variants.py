@@ -190,6 +190,21 @@ def test_a_broken_layer_is_found(new_project: Callable[..., Path], run: Run) -> 
     assert "Managers know no web framework BROKEN" in done.stdout
 
 
+def test_every_message_is_used(project: Path) -> None:
+    """By code or by a page, as `messages.NAME` or `t.NAME`; a notice by the name of its reason."""
+    modules = sorted((project / "src").rglob("messages.py"))
+    others = [path for kind in ("*.py", "*.html") for path in (project / "src").rglob(kind) if path not in modules]
+    uses = "\n".join(path.read_text(encoding="utf-8") for path in others)
+    for module in modules:
+        names = re.findall(r"^([A-Z_]+)(?:: .+)? = ", text := module.read_text(encoding="utf-8"), re.MULTILINE)
+        assert names, module
+        for name in names:
+            is_part_of_another = re.search(rf"^ .*: {name},$", text, re.MULTILINE)
+            assert is_part_of_another or re.search(rf"\b(messages|t)\.{name}\b", uses), f"{module}: {name}"
+        for reason in runpy.run_path(str(module)).get("NOTICES", {}):
+            assert re.search(rf"""["'=]{reason}["'&]""", uses), f"{module}: {reason}"
+
+
 def test_the_readme_shows_the_real_files(project: Path) -> None:
     """Every file of the tree in README.md is there."""
     readme = (project / "README.md").read_text(encoding="utf-8")
