@@ -8,11 +8,11 @@ from http import HTTPStatus
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src.compat import get_route_path
 from src.config import Settings
 from src.exceptions import HttpTooLargeException, HttpUnsupportedTypeException
 

@@ -9,12 +9,12 @@ from time import perf_counter
 from fastapi.exceptions import ResponseValidationError
 from loguru import logger
 from pydantic import ValidationError
-from starlette._utils import get_route_path
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src import messages
 from src.body import STARTED
+from src.compat import get_route_path
 from src.exceptions import ApiError, HttpUnreadableException
 from src.handlers import error_response, unexpected_error_response
 from src.log import request_id

@@ -5,9 +5,10 @@ from typing import Any
 
 from fastapi import APIRouter, params
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette._utils import get_route_path
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+
+from src.compat import get_route_path
 
 
 class RouteTable:

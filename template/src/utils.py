@@ -1,8 +1,10 @@
-"""Helpers that describe an endpoint's answers in the OpenAPI document."""
+"""Helpers that describe endpoints in the OpenAPI document."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
+
+from fastapi.routing import APIRoute
 
 from src.exceptions import ApiError
 from src.schemes import DetailResponse, ErrorResponse
@@ -62,3 +64,8 @@ def error_response_docs(
 ) -> ResponseDocs:
     """Describe errors, for `responses={**error_response_docs(...)}`; those of one status stand side by side."""
     return {_Status(each.status_code): _describe(each, description) for each in (error, *others)}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation for generated clients, by its first tag and its function: `users-get_user`."""
+    return "-".join([*map(str, route.tags[:1]), route.name])

@@ -34,3 +34,16 @@ async def test_routes_that_come_later_are_described_too(app: FastAPI) -> None:
 
     assert "HTTPValidationError" not in str(app.openapi())
     assert "/late/{number}" in app.openapi()["paths"]
+
+
+async def test_operations_are_named_by_tag_and_function(app: FastAPI) -> None:
+    """Unique, for they are the names of functions in generated clients; without a tag by the function alone."""
+
+    @app.get("/untagged")
+    async def untagged() -> None: ...
+
+    operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert {"health-health", "health-ready", "untagged"} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert all(each["operationId"].startswith("-".join([*each.get("tags", []), ""])) for each in operations)

@@ -1,5 +1,6 @@
 """The table of routes serves what FastAPI would serve."""
 
+import runpy
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from src import compat
 from src.routing import RouteTable
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
@@ -147,3 +149,13 @@ async def test_a_dependency_can_be_overridden(app: FastAPI) -> None:
     app.dependency_overrides[number] = lambda: 2
     async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
         assert (await client.get("/number")).json() == 2
+
+
+def test_a_private_name_that_has_changed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its name and the version that was tried, not somewhere in a request."""
+    monkeypatch.setattr("starlette._utils.get_route_path", lambda scope: scope["path"])
+    with pytest.raises(ImportError, match=r"get_route_path has changed.*tried with \d"):
+        runpy.run_path(str(compat.__file__))
+    monkeypatch.delattr("starlette._utils.get_route_path")
+    with pytest.raises(ImportError, match=r"get_route_path is missing.*tried with \d"):
+        runpy.run_path(str(compat.__file__))

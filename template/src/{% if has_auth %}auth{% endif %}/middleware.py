@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from loguru import logger
 from redis.exceptions import RedisError
-from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +18,7 @@ from src.auth.handler import signed_out_cookies
 from src.auth.redirects import below_root, is_navigation, requested, to_login, to_next, to_refresh
 from src.auth.visitor import Visitor
 from src.body import BodyRules
+from src.compat import get_route_path
 from src.config import get_settings
 from src.exceptions import ApiError, HttpServiceUnavailableException
 from src.handlers import error_response

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ValidationError
-from starlette._utils import get_route_path
 from starlette.requests import Request
 from starlette.types import Scope
 
 from src import about
 from src import messages as base_messages
 from src.auth.redirects import is_navigation
+from src.compat import get_route_path
 from src.config import get_settings
 from src.exceptions import ApiError, HttpInvalidValueException
 from src.handlers import sentence

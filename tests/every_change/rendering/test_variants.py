@@ -1,5 +1,6 @@
 """Every variant, as it lies on the disk after a copy."""
 
+import ast
 import json
 import re
 import runpy
@@ -188,6 +189,27 @@ def test_a_broken_layer_is_found(new_project: Callable[..., Path], run: Run) -> 
     manager.write_text(f"import fastapi\n{manager.read_text()}")
     done = run("lint-imports", "--no-cache", "--no-logo", cwd=project, fails=True)
     assert "Managers know no web framework BROKEN" in done.stdout
+
+
+def imported(text: str) -> set[tuple[str, str]]:
+    """Return each name that a module imports: from where, and what."""
+    nodes = list(ast.walk(ast.parse(text)))
+    plain = {(alias.name, "") for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {
+        (node.module or "", alias.name) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+
+
+def test_private_names_of_packages_are_imported_in_one_place(files: Files) -> None:
+    """`src/compat.py` checks each of them; ours are no one else's business either."""
+    private = {
+        (name, module, each)
+        for name, text in files
+        if name.endswith(".py") and name.startswith(("src/", "migrations/", "devtools/"))
+        for module, each in imported(text)
+        if module != "__future__" and any(part.startswith("_") for part in (*module.split("."), each))
+    }
+    assert {name for name, _, _ in private} == {"src/compat.py"}
 
 
 def test_every_message_is_used(project: Path) -> None:
