@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from src.auth.exceptions import (
     AlreadySignedInException,
     CrossSiteRequestException,
+    InvalidBearerException,
     NotAuthenticatedException,
     NotSuperuserException,
     TokenExpiredException,
@@ -35,7 +36,7 @@ MAX_ADDRESS_LENGTH, MAX_AGENT_LENGTH = 64, 256  # clients and proxies may say an
 
 # Errors that endpoints share, for `responses={**GUARDED, **CHANGING}`.
 UNAVAILABLE = error_response_docs(HttpServiceUnavailableException)
-GUARDED = error_response_docs(NotAuthenticatedException, TokenExpiredException)
+GUARDED = error_response_docs(NotAuthenticatedException, TokenExpiredException, InvalidBearerException)
 CHANGING = error_response_docs(CrossSiteRequestException)
 WITH_BODY = error_response_docs(
     HttpUnreadableException, HttpTimeoutException, HttpTooLargeException, HttpUnsupportedTypeException
@@ -59,9 +60,10 @@ async def get_current_user(connection: HTTPConnection) -> UserData:
     Raises:
         NotAuthenticatedException: no one is signed in.
     """
-    user = await find_current_user(connection)
+    visitor = await get_visitor(connection)
+    user = await visitor.user()
     if user is None:
-        raise NotAuthenticatedException
+        raise visitor.refusal()
     return user
 
 

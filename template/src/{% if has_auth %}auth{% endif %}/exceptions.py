@@ -30,6 +30,17 @@ class TokenExpiredException(NotAuthenticatedException):
     code = "token_expired"
 
 
+class InvalidBearerException(NotAuthenticatedException):
+    """The Authorization header has no valid access token, or one whose session has ended."""
+
+    detail = messages.INVALID_BEARER
+    headers = MappingProxyType({"WWW-Authenticate": 'Bearer error="invalid_token"'})  # RFC 6750, 3.1
+
+
+class ExpiredBearerException(TokenExpiredException):
+    headers = InvalidBearerException.headers
+
+
 class SessionEndedException(NotAuthenticatedException):
     detail = messages.SESSION_ENDED
 

@@ -1,4 +1,4 @@
-"""Tokens: signed, verified, and carried in cookies."""
+"""Tokens: signed, verified, and carried in cookies or in the Authorization header."""
 
 import re
 import time
@@ -13,14 +13,15 @@ from jwt.exceptions import PyJWTError
 
 from src.auth.config import AuthSettings
 from src.auth.exceptions import ExpiredTokenError, InvalidTokenError
-from src.auth.schemes import Tokens
+from src.auth.schemes import MAX_TOKEN_LENGTH, Tokens, Via
 
 Kind = Literal["access", "refresh"]
 HEADER_TYPES = {"access": "at+jwt", "refresh": "rt+jwt"}  # RFC 9068, 2.1; RFC 8725, 3.11
 REQUIRED = ("iss", "aud", "sub", "sid", "type", "iat", "exp")
 LEEWAY = 10  # seconds that another host's clock may be ahead
-LONGEST = 1024  # characters; ours have about 400
 REMEMBERED = 4096
+# A scheme that only begins so is another one; of "Bearer" with anything behind it nobody makes a cookie's request.
+BEARER = re.compile(r"[ \t]*bearer(?![\w!#$%&'*+.^`|~-])(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{22,64}", re.ASCII)
 
 
@@ -30,6 +31,7 @@ class Claims:
     session_id: str
     expires: int
     generation: int = 0
+    via: Via = "cookie"
 
     @property
     def is_expired(self) -> bool:
@@ -45,36 +47,39 @@ class TokenHandler:
         self._keys = [key.get_secret_value() for key in keys if key]
         self._verified: Callable[[str, Kind], Claims] = lru_cache(REMEMBERED)(self._verify)
 
-    def issue(self, user_id: str, session_id: str, generation: int, ends: int) -> Tokens:
+    def issue(self, user_id: str, session_id: str, generation: int, ends: int, via: Via = "cookie") -> Tokens:
         """Sign both tokens of a session that ends at the second `ends` if it stays idle."""
         now = int(time.time())
         access_ends = min(now + int(self._settings.ACCESS_TOKEN_EXPIRE * 60), ends)
-        common = {"sub": user_id, "sid": session_id, "iat": now}
+        common = {"sub": user_id, "sid": session_id, "iat": now} | ({"via": via} if via == "bearer" else {})
         access = self.sign("access", common | {"exp": access_ends})
-        return Tokens(access, self.sign("refresh", common | {"gen": generation, "exp": ends}), ends)
+        return Tokens(access, self.sign("refresh", common | {"gen": generation, "exp": ends}), ends, access_ends)
 
     def sign(self, kind: Kind, claims: dict[str, Any]) -> str:
         payload = {"iss": self._settings.TOKEN_ISSUER, "aud": self._settings.TOKEN_AUDIENCE, "type": kind, **claims}
         return jwt.encode(payload, self._keys[0], self._settings.ALGORITHM, {"typ": HEADER_TYPES[kind]})
 
-    def read(self, token: str, kind: Kind) -> Claims:
+    def read(self, token: str, kind: Kind, via: Via = "cookie") -> Claims:
         """Return what a token of ours says, even if it has expired.
 
         Raises:
-            InvalidTokenError: it is none of ours, or not of this kind.
+            InvalidTokenError: it is none of ours, not of this kind, or not for this way to send it.
         """
-        if len(token) > LONGEST:
+        if len(token) > MAX_TOKEN_LENGTH:
             raise InvalidTokenError
-        return self._verified(token, kind)
+        claims = self._verified(token, kind)
+        if claims.via != via:
+            raise InvalidTokenError
+        return claims
 
-    def verify(self, token: str, kind: Kind) -> Claims:
+    def verify(self, token: str, kind: Kind, via: Via = "cookie") -> Claims:
         """Return what a valid token says.
 
         Raises:
             ExpiredTokenError: it was ours.
-            InvalidTokenError: it is none of ours, or not of this kind.
+            InvalidTokenError: as above.
         """
-        claims = self.read(token, kind)
+        claims = self.read(token, kind, via)
         if claims.is_expired:
             raise ExpiredTokenError
         return claims
@@ -112,11 +117,12 @@ def _claims(header: dict[str, Any], payload: dict[str, Any], kind: Kind) -> Clai
         and generation >= (1 if kind == "refresh" else 0)
         and isinstance(session_id, str)
         and SESSION_ID.fullmatch(session_id)
+        and payload.get("via", "bearer") == "bearer"
         and _is_user_id(user_id)
     )
     if not is_right:
         raise InvalidTokenError
-    return Claims(user_id, session_id, payload["exp"], generation)
+    return Claims(user_id, session_id, payload["exp"], generation, payload.get("via", "cookie"))
 
 
 def _is_user_id(text: str) -> bool:
@@ -124,6 +130,12 @@ def _is_user_id(text: str) -> bool:
         return str(UUID(text)) == text
     except ValueError:
         return False
+
+
+def read_bearer(header: str) -> str | None:
+    """Return what stands in an Authorization header where the token should, or None if its scheme is another one."""
+    found = BEARER.fullmatch(header)
+    return found[1].strip(" \t") if found else None
 
 
 def read_cookie(header: str, name: str) -> str:

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.auth.app import AuthState
 from src.auth.config import GUEST_PAGES, STATIC_PREFIXES
-from src.auth.exceptions import CrossSiteRequestException, NotAuthenticatedException, TokenExpiredException
-from src.auth.handler import signed_out_cookies
+from src.auth.exceptions import CrossSiteRequestException, NotAuthenticatedException
+from src.auth.handler import read_bearer, signed_out_cookies
 from src.auth.redirects import below_root, is_navigation, requested, to_login, to_next, to_refresh
 from src.auth.visitor import Visitor
 from src.body import BodyRules
@@ -22,12 +22,13 @@ from src.compat import get_route_path
 from src.config import get_settings
 from src.exceptions import ApiError, HttpServiceUnavailableException
 from src.handlers import error_response
-from src.middleware import POLICY_VIOLATION
+from src.middleware import POLICY_VIOLATION, RawHeaders
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SAME_SITE = frozenset({b"same-origin", b"none"})
-FORWARDED = b"x-forwarded-for"
-WANTED = frozenset({b"host", b"origin", b"cookie", b"sec-fetch-site", FORWARDED})
+AUTHORIZATION, FORWARDED = b"authorization", b"x-forwarded-for"
+NO_TOKEN = b"Bearer"  # what two Authorization headers say together
+WANTED = frozenset({b"host", b"origin", b"cookie", b"sec-fetch-site", AUTHORIZATION, FORWARDED})
 LISTS = frozenset({b"cookie", FORWARDED})
 CHECK_SECONDS = 1.0  # that a look at the session is good for; a body may take longer
 MOST_PROXIES = 16  # named in the log by one process; anybody can send the header
@@ -57,7 +58,8 @@ class TokenValidationMiddleware:
             return
         state = scope["app"].state
         auth: AuthState = state.auth
-        visitor = Visitor(auth, state.database, headers.get(b"cookie", b"").decode("latin-1"))
+        bearer = read_bearer(headers[AUTHORIZATION].decode("latin-1")) if AUTHORIZATION in headers else None
+        visitor = Visitor(auth, state.database, headers.get(b"cookie", b"").decode("latin-1"), bearer)
         scope.setdefault("state", {})["visitor"] = visitor
         path = get_route_path(scope)
         if auth.public_routes.are_open(path, scope.get("method")):
@@ -98,9 +100,14 @@ class TokenValidationMiddleware:
         return not is_own and (origin is None or origin.lower() not in self._origins)
 
     async def _serve_anybody(self, path: str, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
-        if path in GUEST_PAGES and scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+        if (
+            path in GUEST_PAGES
+            and not visitor.is_bearer
+            and scope["type"] == "http"
+            and scope["method"] in ("GET", "HEAD")
+        ):
             await self._serve_guests(visitor, scope, receive, send)
-        elif visitor.has_cookies and not path.startswith(STATIC_PREFIXES):
+        elif visitor.has_tokens and not path.startswith(STATIC_PREFIXES):
             await self.app(scope, receive, _outgoing(scope, send))
         else:
             await self.app(scope, receive, _outgoing(scope, send, no_store=False))
@@ -116,14 +123,16 @@ class TokenValidationMiddleware:
         if user:
             await to_next(scope, settings)(scope, receive, send)
             return
-        cookies = signed_out_cookies(settings) if visitor.has_cookies else []
+        cookies = signed_out_cookies(settings) if visitor.has_tokens else []
         await self.app(scope, receive, _outgoing(scope, send, cookies=cookies))
 
 
 def _read_headers(scope: Scope) -> Headers:
     headers: Headers = {}
     for name, value in scope["headers"]:
-        if name in WANTED:  # HTTP/2 may send cookies one by one (RFC 9113, 8.2.3)
+        if name == AUTHORIZATION and name in headers:
+            headers[name] = NO_TOKEN
+        elif name in WANTED:  # HTTP/2 may send cookies one by one (RFC 9113, 8.2.3)
             headers[name] = b"; ".join((headers[name], value)) if name in LISTS and name in headers else value
     return headers
 
@@ -135,12 +144,12 @@ def _form_page(scope: Scope) -> str | None:
 
 
 async def _send_away(visitor: Visitor, auth: AuthState, scope: Scope, receive: Receive, send: Send) -> None:
-    if visitor.claims or (visitor.access and not visitor.is_expired):
+    if visitor.claims or ((visitor.access or visitor.is_bearer) and not visitor.is_expired):
         _log_refusal(scope, "session ended" if visitor.claims else "bad token", visitor)
     page = _form_page(scope)
-    if scope["type"] == "websocket" or not (page or (scope["method"] in ("GET", "HEAD") and is_navigation(scope))):
-        error = TokenExpiredException() if visitor.can_refresh else NotAuthenticatedException()
-        await _refuse(error, scope, receive, send)
+    is_page = page or (scope.get("method") in ("GET", "HEAD") and is_navigation(scope))
+    if visitor.is_bearer or scope["type"] == "websocket" or not is_page:
+        await _refuse(visitor.refusal(), scope, receive, send)
         return
     back = below_root(scope, quote(page)) if page else requested(scope)
     response: Response
@@ -201,15 +210,23 @@ async def _check_again(visitor: Visitor) -> None:
     raise HTTPException(refusal.status_code, refusal.detail, dict(refusal.headers))
 
 
+def _without_tokens(headers: RawHeaders, visitor: Visitor) -> RawHeaders:
+    """Drop the cookies of a session: whoever sends a token in a header keeps the next ones there, too."""
+    return [each for each in headers if each[0] != b"set-cookie" or not each[1].startswith(visitor.cookie_names)]
+
+
 def _outgoing(scope: Scope, send: Send, *, no_store: bool = True, cookies: Iterable[str] = ()) -> Send:
     """Log a refusal, and keep an answer out of every cache, unless it says itself how it may be kept."""
     extra = [(b"set-cookie", cookie.encode()) for cookie in cookies]
+    visitor: Visitor = scope["state"]["visitor"]
 
     async def send_on(message: Message) -> None:
         if message["type"] == "http.response.start":
             if message["status"] in REFUSALS:
                 _log_refusal(scope, HTTPStatus(message["status"]).phrase)
             headers = list(message.get("headers", ()))
+            if visitor.is_bearer:
+                headers = _without_tokens(headers, visitor)
             if no_store and not any(name == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
             message["headers"] = headers + extra

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import Scope
 
 from src.auth.config import REFRESH_PATH, AuthSettings
+from src.auth.handler import read_bearer
 
 LONGEST = 2048
 # One slash, then neither a slash nor a backslash; nowhere a control, a space or half a character: a browser drops
@@ -18,6 +19,8 @@ SAFE = re.compile(r"/(?![/\\])[^\s\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\ud800-\ud
 def is_navigation(scope: Scope) -> bool:
     """Tell a browser that goes to a page, or sends its form, from a script, an image or another client."""
     headers = Headers(scope=scope)
+    if any(read_bearer(each) is not None for each in headers.getlist("authorization")):
+        return False
     mode = headers.get("sec-fetch-mode")
     return mode == "navigate" if mode else "text/html" in headers.get("accept", "")
 

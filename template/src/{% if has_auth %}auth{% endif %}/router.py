@@ -28,9 +28,17 @@ from src.auth.exceptions import (
     WrongPasswordException,
 )
 from src.auth.redirects import below_root, is_navigation, redirect, safe_redirect, to_login
-from src.auth.schemes import ChangePasswordScheme, LoginScheme, RegisterScheme, SessionData, UserData
+from src.auth.schemes import (
+    ChangePasswordScheme,
+    LoginScheme,
+    RefreshScheme,
+    RegisterScheme,
+    SessionData,
+    TokenData,
+    UserData,
+)
 from src.auth.services import AuthServiceDepends
-from src.auth.visitor import sign_in, sign_out
+from src.auth.visitor import hand_over, sign_in, sign_out
 from src.exceptions import HttpAlreadyExistException
 from src.handlers import error_response
 from src.schemes import DetailResponse
@@ -73,6 +81,40 @@ async def login(
     user, tokens = await service.login(data, client, visitor.presented())
     sign_in(response, tokens)
     return user
+
+
+@router.post(
+    "/token",
+    responses={
+        **ok_response_docs(messages.TOKENS_ISSUED, model=TokenData),
+        **CHANGING,
+        **WITH_BODY,
+        **error_response_docs(WrongCredentialsException, TooManyRequestsException, TooManyPasswordsException),
+    },
+)
+async def issue_tokens(
+    data: LoginScheme, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends, response: Response
+) -> TokenData:
+    """Begin a session of a client that is no browser: its access token belongs in the Authorization header."""
+    presented = visitor.presented() if visitor.is_bearer else ()
+    _, tokens = await service.login(data, client, presented, "bearer")
+    return hand_over(response, tokens)
+
+
+@router.post(
+    "/token/refresh",
+    responses={
+        **ok_response_docs(messages.TOKENS_ISSUED, model=TokenData),
+        **CHANGING,
+        **WITH_BODY,
+        **error_response_docs(SessionEndedException, TooManyRequestsException),
+    },
+)
+async def refresh_tokens(
+    data: RefreshScheme, service: AuthServiceDepends, client: ClientDepends, response: Response
+) -> TokenData:
+    """Give a client that is no browser new tokens for its refresh token."""
+    return hand_over(response, await service.refresh(data.refresh_token.get_secret_value(), client, "bearer"))
 
 
 @router.head("/refresh", include_in_schema=False)  # a navigation may be one
@@ -168,7 +210,7 @@ async def end_session(session_id: SessionId, user: CurrentUser, service: AuthSer
 @router.post(
     "/change-password",
     responses={
-        **ok_response_docs(messages.PASSWORD_CHANGED),
+        **ok_response_docs(messages.PASSWORD_CHANGED, model=None),
         **GUARDED,
         **CHANGING,
         **WITH_BODY,
@@ -180,8 +222,12 @@ async def change_password(
     user: CurrentUser,
     service: AuthServiceDepends,
     client: ClientDepends,
+    visitor: VisitorDepends,
     response: Response,
-) -> DetailResponse:
-    """Set a new password: every other session ends, this one goes on under a new id."""
-    sign_in(response, await service.change_password(user, data, client))
+) -> DetailResponse | TokenData:
+    """Set a new password: every other session ends, this one goes on under a new id, with new tokens."""
+    tokens = await service.change_password(user, data, client, visitor.via)
+    if visitor.is_bearer:
+        return hand_over(response, tokens)
+    sign_in(response, tokens)
     return DetailResponse(detail=messages.PASSWORD_CHANGED)

@@ -1,10 +1,11 @@
 """What is sent to and answered by authentication."""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 from unicodedata import normalize
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from src.auth.passwords import MAX_LENGTH, is_common, is_made_of, words
 NAME_LENGTH = 32
 EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3
 RAW_PASSWORD_LENGTH = 4 * MAX_LENGTH  # NFC composes four characters at most into one
+MAX_TOKEN_LENGTH = 1024  # ours have about 400
 NAME = re.compile(r"[A-Za-z0-9._-]{3,32}", re.ASCII)
 
 
@@ -128,6 +130,10 @@ class LoginScheme(Input):
     password: GivenPassword
 
 
+class RefreshScheme(Input):
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=MAX_TOKEN_LENGTH), _secret()]
+
+
 class ChangePasswordScheme(Input):
     current_password: GivenPassword
     new_password: NewPassword
@@ -180,10 +186,15 @@ class UserData(BaseModel):
     # Yours below this line.
 
 
+# How a client holds the tokens of a session: in cookies, or in the Authorization header.
+Via = Literal["cookie", "bearer"]
+
+
 class SessionData(BaseModel):
     """A device that is signed in."""
 
     id: str
+    kind: Via
     current: bool
     created_at: datetime
     last_seen_at: datetime
@@ -206,3 +217,24 @@ class Tokens:
     access: str
     refresh: str
     expires: int
+    access_expires: int
+
+
+class TokenData(BaseModel):
+    """Tokens for a client that is no browser; times are in seconds (RFC 6749, 5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a word of the standard
+    expires_in: int
+    refresh_expires_in: int
+
+    @classmethod
+    def of(cls, tokens: Tokens) -> Self:
+        now = int(time.time())
+        return cls(
+            access_token=tokens.access,
+            refresh_token=tokens.refresh,
+            expires_in=tokens.access_expires - now,
+            refresh_expires_in=tokens.expires - now,
+        )

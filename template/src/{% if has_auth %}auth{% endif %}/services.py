@@ -39,6 +39,7 @@ from src.auth.schemes import (
     StoredPassword,
     Tokens,
     UserData,
+    Via,
 )
 from src.database.session import DatabaseDepends
 from src.exceptions import ApiError, HttpAlreadyExistException
@@ -90,7 +91,7 @@ class AuthService:
         return UserData.model_validate(user)
 
     async def login(
-        self, data: LoginScheme, client: Client, presented: Iterable[Claims] = ()
+        self, data: LoginScheme, client: Client, presented: Iterable[Claims] = (), via: Via = "cookie"
     ) -> tuple[UserData, Tokens]:
         """Begin a session; one that was presented ends.
 
@@ -111,9 +112,9 @@ class AuthService:
             raise WrongCredentialsException
         # Of a burst, none is answered after the last allowed failure.
         await self._limit(self.auth.limits.check, row, account, block)
-        tokens = await self._begin(user, data.password.get_secret_value(), client)
+        tokens = await self._begin(user, data.password.get_secret_value(), client, via)
         await self.logout(*presented)  # last: if Redis fails before, the client still has the session it came with
-        logger.info("signed in", user=str(user.id), address=client.address)
+        logger.info("signed in", user=str(user.id), address=client.address, via=via)
         return UserData.model_validate(user), tokens
 
     async def _limit(
@@ -151,16 +152,16 @@ class AuthService:
         known = StoredPassword(id=user.id, hashed_password=user.hashed_password)
         return await self.manager.update_all(session, PasswordUser(hashed_password=hashed), known)
 
-    async def _begin(self, user: User, password: str, client: Client) -> Tokens:
+    async def _begin(self, user: User, password: str, client: Client, via: Via) -> Tokens:
         """Write the session first, then look again: who was barred or got a new password meanwhile stays out."""
         user_id = str(user.id)
-        new = await self.auth.sessions.create(user_id, client)
+        new = await self.auth.sessions.create(user_id, client, via)
         async with self.database.session() as session:
             now = await self.manager.find_by_id(session, user.id)
         if now is None or not now.is_active or not await self._is_still(password, user, now):
             await self.auth.sessions.end(user_id, new.session_id)
             raise WrongCredentialsException
-        return self.auth.tokens.issue(user_id, new.session_id, 1, new.expires)
+        return self.auth.tokens.issue(user_id, new.session_id, 1, new.expires, via)
 
     async def _is_still(self, password: str, before: User, now: User) -> bool:
         """Say whether this is the password now; another login may have stored another hash of it."""
@@ -168,7 +169,7 @@ class AuthService:
             return True
         return await self.auth.passwords.verify(password, now.hashed_password)
 
-    async def refresh(self, token: str | None, client: Client) -> Tokens:
+    async def refresh(self, token: str | None, client: Client, via: Via = "cookie") -> Tokens:
         """Answer a refresh token with the next one, or within the grace with the same again.
 
         Raises:
@@ -176,7 +177,7 @@ class AuthService:
             TooManyRequestsException: it was repeated too often; the session lives.
         """
         try:
-            claims = self.auth.tokens.verify(token or "", "refresh")
+            claims = self.auth.tokens.verify(token or "", "refresh", via)
         except InvalidTokenError as error:
             if token and not isinstance(error, ExpiredTokenError):
                 logger.warning("refused", reason="bad token", address=client.address)
@@ -194,7 +195,7 @@ class AuthService:
             raise SessionEndedException
         if rotation.outcome == "rotated":
             await self.auth.limits.count("REFRESH", session_id)
-        return self.auth.tokens.issue(user_id, session_id, rotation.generation, rotation.expires)
+        return self.auth.tokens.issue(user_id, session_id, rotation.generation, rotation.expires, via)
 
     async def logout(self, *presented: Claims) -> None:
         for claims in set(presented):
@@ -211,6 +212,7 @@ class AuthService:
         found = [
             SessionData(
                 id=session_id,
+                kind=each.kind,
                 current=session_id == current,
                 created_at=datetime.fromtimestamp(each.created, UTC),
                 last_seen_at=datetime.fromtimestamp(each.seen, UTC),
@@ -231,7 +233,9 @@ class AuthService:
             raise SessionNotFoundException
         logger.info("session ended", user=str(user.id))
 
-    async def change_password(self, user: UserData, data: ChangePasswordScheme, client: Client) -> Tokens:
+    async def change_password(
+        self, user: UserData, data: ChangePasswordScheme, client: Client, via: Via = "cookie"
+    ) -> Tokens:
         """Set a new password, end every session and begin a new one.
 
         Raises:
@@ -248,7 +252,7 @@ class AuthService:
                 row = await self.confirm_password(user, current, "current_password", client)
             await self.auth.sessions.end_all(str(user.id))
         row.hashed_password = hashed
-        return await self._begin(row, new, client)
+        return await self._begin(row, new, client, via)
 
     async def _store_password(self, user: User, hashed: str) -> int:
         """Store a new password unless it has changed; sessions end before the commit, lest Redis fail after it."""

@@ -13,7 +13,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from src.auth.config import AuthSettings
-from src.auth.schemes import Client, UserData
+from src.auth.schemes import Client, UserData, Via
 
 if TYPE_CHECKING:
     from src.redis_database.client import BatchingRedis
@@ -38,6 +38,7 @@ class StoredSession(BaseModel):
     ends: float = Field(alias="abs")
     ua: str
     ip: str
+    kind: Via = "cookie"
 
     @property
     def is_expired(self) -> bool:
@@ -110,8 +111,8 @@ class SessionManager:
     def _script(self, name: str) -> AsyncScript:
         return self._redis.register_script(_source(name))
 
-    async def create(self, user_id: str, client: Client) -> NewSession:
-        """Begin a session; if there are too many, the oldest ends."""
+    async def create(self, user_id: str, client: Client, kind: Via = "cookie") -> NewSession:
+        """Begin a session; if there are too many of its kind, the oldest of them ends."""
         session_id, settings = secrets.token_urlsafe(24), self._settings
         lifetimes = settings.REFRESH_TOKEN_EXPIRE * 60, settings.SESSION_EXPIRE * 60
         version = secrets.randbits(52)
@@ -122,6 +123,7 @@ class SessionManager:
             version,
             client.agent,
             client.address,
+            kind,
         ]
         return NewSession(session_id, await self._create([session_key(user_id)], arguments))
 

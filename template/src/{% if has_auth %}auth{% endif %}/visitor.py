@@ -1,4 +1,4 @@
-"""Who is asking: reads the cookies of a request, looks up their session, and sets new ones."""
+"""Who is asking: reads the tokens of a request, looks up their session, and sets new cookies."""
 
 import time
 from uuid import UUID
@@ -10,10 +10,17 @@ from starlette.responses import Response
 
 from src.auth.app import AuthState
 from src.auth.config import get_auth_settings
-from src.auth.exceptions import InvalidTokenError, NotAuthenticatedException, NotSuperuserException
+from src.auth.exceptions import (
+    ExpiredBearerException,
+    InvalidBearerException,
+    InvalidTokenError,
+    NotAuthenticatedException,
+    NotSuperuserException,
+    TokenExpiredException,
+)
 from src.auth.handler import Claims, Kind, read_cookie, signed_in_cookies, signed_out_cookies
 from src.auth.managers import UserManager
-from src.auth.schemes import Tokens, UserData
+from src.auth.schemes import TokenData, Tokens, UserData, Via
 from src.auth.sessions import Reading
 from src.database.exceptions import as_api_error
 from src.database.session import Database
@@ -22,7 +29,7 @@ _users = UserManager()
 
 
 class Visitor:
-    """Who the cookies of a request say it comes from; Redis is asked when someone wants to know, and once."""
+    """Who the tokens of a request say it comes from; Redis is asked when someone wants to know, and once."""
 
     __slots__ = (
         "_auth",
@@ -34,30 +41,45 @@ class Visitor:
         "is_expired",
         "needs_superuser",
         "refresh",
+        "via",
     )
 
-    def __init__(self, auth: AuthState, database: Database, cookies: str = "") -> None:
+    def __init__(self, auth: AuthState, database: Database, cookies: str = "", bearer: str | None = None) -> None:
         self._auth = auth
         self._database = database
         self._is_known = self.is_expired = self.needs_superuser = False
         self._user: UserData | None = None
         self.claims: Claims | None = None
         self.access = self.refresh = ""
-        if "_token" in cookies:
+        self.via: Via = "cookie" if bearer is None else "bearer"
+        if bearer is not None:  # a bad one too: nobody falls back to the cookies beside it
+            self.access = bearer
+        elif "_token" in cookies:
             self.access = read_cookie(cookies, auth.settings.access_cookie)
             self.refresh = read_cookie(cookies, auth.settings.refresh_cookie)
+        if self.access:
             found = self._read(self.access, "access")
             self.is_expired = found is not None and found.is_expired
             self.claims = None if self.is_expired else found
 
     def _read(self, token: str, kind: Kind) -> Claims | None:
         try:
-            return self._auth.tokens.read(token, kind) if token else None
+            return self._auth.tokens.read(token, kind, self.via) if token else None
         except InvalidTokenError:
             return None
 
     @property
-    def has_cookies(self) -> bool:
+    def is_bearer(self) -> bool:
+        """Whether the request has an Authorization header for us, good or bad; its cookies then count for nothing."""
+        return self.via == "bearer"
+
+    @property
+    def cookie_names(self) -> tuple[bytes, ...]:
+        settings = self._auth.settings
+        return f"{settings.access_cookie}=".encode(), f"{settings.refresh_cookie}=".encode()
+
+    @property
+    def has_tokens(self) -> bool:
         return bool(self.access or self.refresh)
 
     @property
@@ -71,9 +93,15 @@ class Visitor:
         return self.claims.session_id if self.claims else ""
 
     def presented(self) -> list[Claims]:
-        """Return what our tokens in the cookies say, expired or not: the sessions to end."""
+        """Return what our tokens in the request say, expired or not: the sessions to end."""
         found = self._read(self.access, "access"), self._read(self.refresh, "refresh")
         return [claims for claims in found if claims]
+
+    def refusal(self) -> NotAuthenticatedException:
+        """Return the error that says why no one is signed in."""
+        if self.is_bearer:
+            return ExpiredBearerException() if self.is_expired else InvalidBearerException()
+        return TokenExpiredException() if self.can_refresh else NotAuthenticatedException()
 
     async def user(self) -> UserData | None:
         """Return the active user who is signed in, or None.
@@ -98,7 +126,7 @@ class Visitor:
         self._is_known = False
         user = await self.user()
         if user is None:
-            raise NotAuthenticatedException
+            raise self.refusal()
         if self.needs_superuser and not user.is_superuser:
             raise NotSuperuserException
 
@@ -131,6 +159,12 @@ async def get_visitor(connection: HTTPConnection) -> Visitor:
     """Return the visitor that the middleware saw; without the middleware no one is known."""
     visitor: Visitor | None = getattr(connection.state, "visitor", None)
     return visitor or Visitor(connection.app.state.auth, connection.app.state.database)
+
+
+def hand_over(response: Response, tokens: Tokens) -> TokenData:
+    """Return tokens as a body that no cache may keep."""
+    response.headers["cache-control"] = "no-store"
+    return TokenData.of(tokens)
 
 
 def sign_in(response: Response, tokens: Tokens) -> None:

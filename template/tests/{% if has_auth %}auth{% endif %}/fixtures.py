@@ -13,6 +13,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from redis.asyncio import Redis
 
 from src.auth.app import AuthState
+from src.auth.limits import RateLimits
 from src.auth.managers import UserManager
 from src.auth.passwords import hash_password
 from src.auth.schemes import NewUser, UserData
@@ -28,8 +29,8 @@ NewUserFixture = Callable[..., Awaitable[UserData]]
 Asked = Callable[[], Awaitable[list[str]]]
 
 
-async def login(client: AsyncClient, username: str = "ann", password: str = PASSWORD) -> Response:
-    return await client.post("/auth/login", json={"username": username, "password": password})
+async def login(client: AsyncClient, username: str = "ann", password: str = PASSWORD, **options: Any) -> Response:
+    return await client.post("/auth/login", json={"username": username, "password": password}, **options)
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def auth(app: FastAPI) -> AuthState:
     state: AuthState = app.state.auth
     return state
+
+
+@pytest.fixture
+def limited(auth: AuthState) -> AuthState:
+    """Limits as they are by default."""
+    settings = auth.settings.model_copy(
+        update={
+            name: field.default for name, field in type(auth.settings).model_fields.items() if name.startswith("RATE_")
+        }
+    )
+    auth.limits = RateLimits(auth.sessions._redis, settings)
+    return auth
 
 
 @pytest.fixture

@@ -72,7 +72,8 @@ async def test_a_token_in_another_place_is_nothing(app: FastAPI, signed_in: Asyn
     assert (await use(app, {"access_token": token})).status_code == 401
     assert (await use(app, {}, path=f"/users/info?access_token={token}")).status_code == 401
     async with AsyncClient(transport=ASGITransport(app), base_url="https://test") as client:
-        assert (await client.get("/users/info", headers={"Authorization": f"Bearer {token}"})).status_code == 401
+        for headers in ({"X-Access-Token": token}, {"Authorization": f"Bearer {token}"}, {"Authorization": token}):
+            assert (await client.get("/users/info", headers=headers)).status_code == 401
 
 
 async def test_a_replay_within_the_grace_gets_the_same_successor(

@@ -23,6 +23,7 @@ REFRESH_BY_GET = ("GET", "/auth/refresh")
 BODIES: dict[Operation, dict[str, Any]] = {
     ("POST", "/auth/register"): {"username": "bob", "email": "bob@example.com", "password": PASSWORD},
     ("POST", "/auth/login"): {"username": "ann", "password": PASSWORD},
+    ("POST", "/auth/token"): {"username": "ann", "password": PASSWORD},
     ("POST", "/auth/change-password"): {"current_password": PASSWORD, "new_password": NEW},
     ("DELETE", "/users/info"): {"current_password": PASSWORD},
     ("PATCH", "/users/info"): {"username": "bob", "current_password": PASSWORD},
@@ -40,13 +41,14 @@ class Scene:
     superuser: AsyncClient
     user: UserData
     new_user: NewUserFixture
+    bodies: dict[Operation, dict[str, Any]]
 
     async def call(self, client: AsyncClient, operation: Operation, user_id: str = "", **options: Any) -> Response:
         method, path = operation
         sessions = await self.app.state.auth.sessions.find_all(str(self.user.id))
         session_id = options.pop("session_id", next(iter(sessions)))
         url = path.format(user_id=user_id or self.user.id, session_id=session_id)
-        options.setdefault("json", BODIES.get(operation))
+        options.setdefault("json", self.bodies.get(operation))
         options.setdefault("headers", NAVIGATION if operation == REFRESH_BY_GET else None)
         return await client.request(method, url, **options)
 
@@ -62,7 +64,9 @@ async def scene(app: FastAPI, new_client: NewClient, new_user: NewUserFixture, a
     await new_user("root1", is_superuser=True)
     app.state.auth.settings.LOGIN_PAGE = get_auth_settings().LOGIN_PAGE = ""
     anonymous, ann_client, superuser = [await new_client(name) for name in (None, "ann", "root1")]
-    return Scene(app, anonymous, ann_client, superuser, ann, new_user)
+    tokens = (await anonymous.post("/auth/token", json=BODIES["POST", "/auth/token"])).json()
+    bodies = BODIES | {("POST", "/auth/token/refresh"): {"refresh_token": tokens["refresh_token"]}}
+    return Scene(app, anonymous, ann_client, superuser, ann, new_user, bodies)
 
 
 async def succeed(scene: Scene, operation: Operation) -> Response:
@@ -70,8 +74,9 @@ async def succeed(scene: Scene, operation: Operation) -> Response:
 
 
 async def be_nobody(scene: Scene, operation: Operation) -> Response:
-    body = BODIES.get(operation)
-    return await scene.call(scene.anonymous, operation, json=body and body | {"password": "wrong"})
+    body = scene.bodies.get(operation, {})
+    wrong = {name: "wrong" for name in body if name in ("password", "refresh_token")}
+    return await scene.call(scene.anonymous, operation, json=body | wrong or None)
 
 
 async def be_forbidden(scene: Scene, operation: Operation) -> Response:
@@ -118,7 +123,7 @@ async def send_other_charset(scene: Scene, operation: Operation) -> Response:
 
 
 async def send_nonsense(scene: Scene, operation: Operation) -> Response:
-    options: dict[str, Any] = {"json": {"x": 1}} if operation in BODIES else {"params": {"limit": "x"}}
+    options: dict[str, Any] = {"json": {"x": 1}} if operation in scene.bodies else {"params": {"limit": "x"}}
     return await scene.call(scene.allowed(operation), operation, user_id="x", session_id="x" * 65, **options)
 
 
@@ -131,10 +136,9 @@ async def ask_too_often(scene: Scene, operation: Operation) -> Response:
     auth: AuthState = scene.app.state.auth
     limit(auth, "1/hour")
     auth.settings.REFRESH_GRACE_SECONDS = 0
-    wrong = {name: "wrong" for name in BODIES.get(operation, {}) if name.endswith("password")} | {"new_password": NEW}
-    body = {name: wrong.get(name, value) for name, value in BODIES.get(operation, {}).items()}
-    if operation[1] == "/auth/register":
-        body = BODIES[operation]
+    right = scene.bodies.get(operation, {})
+    wrong = {name: "wrong" for name in right if name.endswith("password")} | {"new_password": NEW}
+    body = right if operation[1] == "/auth/register" else {name: wrong.get(name, right[name]) for name in right}
     await scene.call(scene.allowed(operation), operation, json=body)
     return await scene.call(scene.allowed(operation), operation, json=body)
 
@@ -152,7 +156,8 @@ async def lose_redis(scene: Scene, operation: Operation) -> Response:
         pool.reset()
         if wanted == 1:
             headers = NAVIGATION if operation == REFRESH_BY_GET else None
-            answer = await scene.allowed(operation).request(method, url, json=BODIES.get(operation), headers=headers)
+            body = scene.bodies.get(operation)
+            answer = await scene.allowed(operation).request(method, url, json=body, headers=headers)
     return answer
 
 

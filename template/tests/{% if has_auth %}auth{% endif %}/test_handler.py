@@ -12,7 +12,8 @@ import pytest
 
 from src.auth.config import AuthSettings
 from src.auth.exceptions import ExpiredTokenError, InvalidTokenError
-from src.auth.handler import Kind, TokenHandler, signed_in_cookies, signed_out_cookies
+from src.auth.handler import Kind, TokenHandler, read_bearer, signed_in_cookies, signed_out_cookies
+from src.auth.schemes import Via
 
 KEY = "k" * 16 + "0123456789abcdef"
 NOW = int(time.time())
@@ -107,6 +108,7 @@ def test_a_token_without_a_claim_is_refused(handler: TokenHandler, claim: str) -
         {"sub": 1}, {"sub": ""}, {"sub": "1"}, {"sub": USER.upper()}, {"sub": f"{{{USER}}}"}, {"sub": f"{USER}\n"},
         {"sub": "*"}, {"sub": [USER]}, {"sub": None}, {"sid": ""}, {"sid": "*"}, {"sid": 1}, {"sid": "s" * 21},
         {"sid": f"{SESSION}\n"}, {"sid": ["s" * 32]}, {"type": "Access"}, {"type": ["access"]}, {"type": None},
+        {"via": "cookie"}, {"via": "Bearer"}, {"via": ["bearer"]}, {"via": None}, {"via": ""},
         {"iss": "you"}, {"iss": ["me"]}, {"iss": ""}, {"aud": "them"}, {"aud": ["us"]}, {"aud": ["us", "them"]},
     ],
     ids=",".join,
@@ -114,6 +116,32 @@ def test_a_token_without_a_claim_is_refused(handler: TokenHandler, claim: str) -
 def test_a_mistyped_premature_or_foreign_token_is_refused(handler: TokenHandler, changes: dict[str, Any]) -> None:
     """Although it carries a good signature."""
     assert refused(handler, forge(ACCESS | changes))
+
+
+@pytest.mark.parametrize("kind", ["access", "refresh"])
+def test_a_token_is_good_only_where_it_was_issued_for(handler: TokenHandler, kind: Kind) -> None:
+    """`via` tells those of the Authorization header; those of cookies have no such claim."""
+    pairs: list[tuple[Via, Via]] = [("cookie", "bearer"), ("bearer", "cookie")]
+    for via, other in pairs:
+        token = getattr(handler.issue(USER, SESSION, 1, NOW + 3600, via), kind)
+        assert jwt.decode(token, options={"verify_signature": False}).get("via", "cookie") == via
+        assert handler.verify(token, kind, via).via == via
+        with pytest.raises(InvalidTokenError):
+            handler.verify(token, kind, other)
+
+
+BEARERS = [
+    ("Bearer x", "x"), ("bearer x", "x"), ("BEARER  x", "x"), ("Bearer\tx\t", "x"), ("\tBearer x", "x"), ("Bearer", ""),
+    ("Bearer ", ""), ("Bearer x y", "x y"), ("Bearer\x0bx", "\x0bx"), ("Bearer\xa0x", "\xa0x"), ("Bearer=x", "=x"),
+    ("Bearer,x", ",x"), ("Bearer \xa0x", "\xa0x"), ("Bearer x\n", "x\n"), ("Bearerx", None), ("Bearer-x y", None), ("", None),
+    ("Basic x", None), ("Basic Bearer x", None), ("Digest a=b", None), ("x", None), ("\xa0Bearer x", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "token"), BEARERS, ids=ascii)
+def test_a_bearer_is_told_from_other_schemes(header: str, token: str | None) -> None:
+    """In any case (RFC 9110, 11.1); only spaces and tabs are stripped; what is malformed is no other scheme."""
+    assert read_bearer(header) == token
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])

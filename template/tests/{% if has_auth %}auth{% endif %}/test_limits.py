@@ -10,22 +10,10 @@ from httpx import ASGITransport, AsyncClient
 from limits import parse_many
 
 from src.auth.app import AuthState
-from src.auth.limits import Limit, RateLimits, address_key
+from src.auth.limits import Limit, address_key
 from src.auth.passwords import PasswordHasher
 from src.auth.schemes import UserData
 from tests.auth.fixtures import PASSWORD, Asked, NewClient, NewUserFixture, login
-
-
-@pytest.fixture
-def limited(auth: AuthState) -> AuthState:
-    """Limits as they are by default."""
-    settings = auth.settings.model_copy(
-        update={
-            name: field.default for name, field in type(auth.settings).model_fields.items() if name.startswith("RATE_")
-        }
-    )
-    auth.limits = RateLimits(auth.sessions._redis, settings)
-    return auth
 
 
 def body(number: int) -> dict[str, str]:

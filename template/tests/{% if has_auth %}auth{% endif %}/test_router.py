@@ -140,7 +140,7 @@ async def test_devices_are_listed(signed_in: AsyncClient, new_client: NewClient)
         ("phone", False),
         ("python-httpx/0.28.1", True),
     }
-    assert set(devices[0]) == {"id", "current", "created_at", "last_seen_at", "user_agent", "address"}
+    assert set(devices[0]) == {"id", "kind", "current", "created_at", "last_seen_at", "user_agent", "address"}
 
 
 async def test_what_a_client_says_of_itself_is_cut(app: FastAPI, new_client: NewClient, ann: UserData) -> None:

@@ -39,7 +39,7 @@ async def test_a_session_is_what_the_protocol_says(sessions: SessionManager, new
     """One field of one hash; the key expires with it."""
     stored = await sessions._redis.hgetall(session_key(USER))
     assert set(json.loads(stored[f"s:{new.session_id}"])) == {
-        "gen", "rot", "rep", "seen", "created", "idle", "abs", "ua", "ip",
+        "gen", "rot", "rep", "seen", "created", "idle", "abs", "ua", "ip", "kind",
     }  # fmt: skip
     assert await sessions._redis.pexpiretime(session_key(USER)) // 1000 == new.expires
 

@@ -1,6 +1,6 @@
--- Adds a session to a user's hash and drops what is over: expired ones, and the oldest above the most.
+-- Adds a session to a user's hash and drops what is over: expired ones, and the oldest above the most of its kind.
 -- KEYS[1]: session:{user}
--- ARGV: session id, idle seconds, absolute seconds, most sessions, version for a new hash, user agent, address
+-- ARGV: session id, idle seconds, absolute seconds, most sessions, version for a new hash, user agent, address, kind
 -- Returns the second at which the session ends if it stays idle.
 local key, sid = KEYS[1], ARGV[1]
 local time = redis.call('TIME')
@@ -10,7 +10,7 @@ if redis.call('TYPE', key).ok ~= 'hash' then
   redis.call('DEL', key)
 end
 
-local live = {}
+local live, same = {}, {}
 local all = redis.call('HGETALL', key)
 for i = 1, #all, 2 do
   if string.sub(all[i], 1, 2) == 's:' then
@@ -20,22 +20,29 @@ for i = 1, #all, 2 do
       ok = ok and type(session[field]) == 'number'
     end
     if ok and session.idle > now and session.abs > now then
-      table.insert(live, { field = all[i], created = session.created, idle = session.idle })
+      local other = { field = all[i], created = session.created, idle = session.idle }
+      table.insert(live, other)
+      if (session.kind or 'cookie') == ARGV[8] then
+        table.insert(same, other)
+      end
     else
       redis.call('HDEL', key, all[i])
     end
   end
 end
 
-table.sort(live, function(a, b) return a.created < b.created end)
-while #live >= tonumber(ARGV[4]) do
-  redis.call('HDEL', key, table.remove(live, 1).field)
+table.sort(same, function(a, b) return a.created < b.created end)
+while #same >= tonumber(ARGV[4]) do
+  local oldest = table.remove(same, 1)
+  redis.call('HDEL', key, oldest.field)
+  oldest.idle = 0
 end
 
 local abs = now + tonumber(ARGV[3])
 local idle = math.min(now + tonumber(ARGV[2]), abs)
 local session = {
   gen = 1, rot = 0, rep = 0, seen = now, created = now, idle = idle, abs = abs, ua = ARGV[6], ip = ARGV[7],
+  kind = ARGV[8],
 }
 redis.call('HSET', key, 's:' .. sid, cjson.encode(session))
 redis.call('HSETNX', key, 'ver', ARGV[5])
