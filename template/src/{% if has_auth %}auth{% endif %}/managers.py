@@ -15,7 +15,7 @@ class UserManager(BaseManager[User]):
     async def find_by_login(self, session: AsyncSession, login: str) -> User | None:
         """Find a user by name or by e-mail address: a name has no @."""
         column = User.email if "@" in login else User.username
-        return await session.scalar(select(User).where(func.lower(column) == login.lower()))
+        return await self.find_one_by(session, None, func.lower(column) == login.lower())
 
     async def find_taken(self, session: AsyncSession, username: str, email: str) -> set[str]:
         """Return which of the two another user has: `username`, `email`."""

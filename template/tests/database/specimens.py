@@ -1,14 +1,17 @@
-"""A model that only tests know; its table comes and goes with the test."""
+"""Models that only tests know; their tables come and go with the test."""
 
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import MetaData, Numeric, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ARRAY, ForeignKey, MetaData, Numeric, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from src.database.manager import BaseManager
 from src.database.model import NAMING_CONVENTION, Base
@@ -37,6 +40,13 @@ class Specimen(TestBase):
     colour: Mapped[Colour] = mapped_column(default=Colour.RED)
     price: Mapped[Decimal] = mapped_column(Numeric(8, 2), default=Decimal("1.50"))
     day: Mapped[date] = mapped_column(default=date(2026, 1, 2))
+    parts: Mapped[list["Part"]] = relationship()
+
+
+class Part(TestBase):
+    specimen_id: Mapped[UUID] = mapped_column(ForeignKey("specimens.id"))
+    labels: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
 
 
 class NewSpecimen(BaseModel):
@@ -53,6 +63,10 @@ class SpecimenFilter(BaseModel):
 
 class SpecimenManager(BaseManager[Specimen]):
     model = Specimen
+
+
+class PartManager(BaseManager[Part]):
+    model = Part
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """BaseManager on real rows."""
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
 
 from src.database.exceptions import (
     EmptyFilterError,
@@ -14,7 +17,7 @@ from src.database.exceptions import (
     UnsortableColumnError,
 )
 from src.database.session import Database
-from tests.database.specimens import NewSpecimen, Specimen, SpecimenFilter, SpecimenManager
+from tests.database.specimens import NewSpecimen, PartManager, Specimen, SpecimenFilter, SpecimenManager
 
 
 class Views(BaseModel):
@@ -29,6 +32,22 @@ class RenamedSpecimen(BaseModel):
     slug: str
     title: str = "A title"
     remark: str
+
+
+class Size(BaseModel):
+    wide: int = 1
+    high: int = 1
+
+
+class NewPart(BaseModel):
+    specimen_id: UUID
+    labels: list[str] = []
+    facts: Size = Size()
+
+
+class PartFilter(BaseModel):
+    labels: list[str] = []
+    facts: dict[str, int] = {}
 
 
 async def add_numbered(specimens: SpecimenManager, session: AsyncSession, count: int) -> None:
@@ -109,6 +128,97 @@ async def test_filters_match(
     assert len(await specimens.find_all(session, filters)) == count
     assert await specimens.count(session, filters) == count
     assert await specimens.exists(session, filters) is (count > 0)
+
+
+async def test_conditions_of_any_kind_narrow_a_filter(specimens: SpecimenManager, session: AsyncSession) -> None:
+    """Reading, counting, changing and deleting take them beside a filter or alone."""
+    await add_numbered(specimens, session, 9)
+    some, many = SpecimenFilter(slug=["s001", "s005", "s008"]), Specimen.views > 0
+    found = await specimens.find_all(session, some, many, Specimen.slug < "s008")
+    assert [specimen.slug for specimen in found] == ["s005"]
+    assert (await specimens.find_one_by(session, None, many)).slug == "s003"  # type: ignore[union-attr]
+    page = await specimens.find_page(session, some, many, limit=1)
+    rest = await specimens.find_page(session, some, many, limit=5, after=page.next_cursor)
+    assert [specimen.slug for specimen in (*page.items, *rest.items)] == ["s005", "s008"]
+    assert await specimens.count(session, some, many) == 2
+    assert not await specimens.exists(session, None, Specimen.views > 99)
+    assert await specimens.update_all(session, Title(title="new"), some, many) == 2
+    assert await specimens.delete_all(session, None, Specimen.views == 2) == 3
+
+
+@pytest.mark.parametrize("option", [selectinload(Specimen.parts), joinedload(Specimen.parts)])
+async def test_relations_are_loaded_on_request(
+    specimens: SpecimenManager, session: AsyncSession, option: ORMOption
+) -> None:
+    """Each way to read takes loader options, also for a row that the session holds already."""
+    specimen = await specimens.add(session, NewSpecimen(slug="one"))
+    await PartManager().add_all(session, [NewPart(specimen_id=specimen.id) for _ in range(2)])
+    session.expire(specimen, ["parts"])
+    assert len((await specimens.find_by_id(session, specimen.id, options=[option])).parts) == 2  # type: ignore[union-attr]
+    session.expunge_all()
+    assert len((await specimens.find_one_by(session, options=[option])).parts) == 2  # type: ignore[union-attr]
+    session.expunge_all()
+    assert len((await specimens.find_all(session, options=[option], limit=5))[0].parts) == 2
+    session.expunge_all()
+    assert len((await specimens.find_page(session, options=[option])).items[0].parts) == 2
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        (PartFilter(labels=["a", "b"]), 1),
+        (PartFilter(labels=["b"]), 0),
+        (PartFilter(labels=[]), 1),
+        (PartFilter(facts={"high": 2, "wide": 1}), 1),
+    ],
+)
+async def test_columns_of_lists_and_objects_are_compared_whole(
+    specimens: SpecimenManager, session: AsyncSession, filters: PartFilter, count: int
+) -> None:
+    """A list is a value of an array, not a choice of several."""
+    key, parts = (await specimens.add(session, NewSpecimen(slug="one"))).id, PartManager()
+    await parts.add_all(
+        session, [NewPart(specimen_id=key, labels=["a", "b"]), NewPart(specimen_id=key, facts=Size(high=2))]
+    )
+    assert await parts.count(session, filters) == count
+
+
+async def test_a_nested_model_is_stored_with_its_defaults(specimens: SpecimenManager, session: AsyncSession) -> None:
+    """Which of its fields were set does not matter: the column holds all of it."""
+
+    class Facts(BaseModel):
+        facts: Size
+
+    key = (await specimens.add(session, NewSpecimen(slug="one"))).id
+    part = await PartManager().add(session, NewPart(specimen_id=key))
+    changed = await PartManager().update_by_id(session, part.id, Facts(facts=Size(high=3)))
+    assert changed
+    assert changed.facts == {"wide": 1, "high": 3}
+
+
+class SluggedSpecimen(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    title: str = Field("A title", serialization_alias="heading")
+
+    @computed_field
+    def slug(self) -> str:
+        return self.title.lower()
+
+    @computed_field
+    def length(self) -> int:
+        return len(self.title)
+
+
+async def test_computed_fields_are_stored_if_they_are_columns(
+    specimens: SpecimenManager, session: AsyncSession
+) -> None:
+    """Others stay in the schema; and a change or a filter has only what was set."""
+    specimen = await specimens.add(session, SluggedSpecimen(title="One"))
+    assert (specimen.slug, specimen.title) == ("one", "One")
+    changed: Any = await specimens.update_by_id(session, specimen.id, SluggedSpecimen(title="Two"))
+    assert (changed.slug, changed.title) == ("one", "Two")
+    assert await specimens.count(session, SluggedSpecimen(title="Two")) == 1
 
 
 async def test_find_all_orders_and_limits(specimens: SpecimenManager, session: AsyncSession) -> None:
