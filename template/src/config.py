@@ -94,6 +94,11 @@ class Settings(EnvSettings):
     SERIALIZE: bool = Field(False, description="one JSON object per log line")
     LOG_FILE: str = Field("", description="also log to this file; empty: to standard error only")
     ROTATION: str = Field("10 MB", description="size or time after which the log file is rotated")
+    RETENTION: str = Field(
+        "",
+        pattern=r"^(\d+( (hour|day|week|month|year)s?)?)?$",
+        description="how many rotated log files to keep, or for how long, like 10 or 30 days; empty: all",
+    )
     COMPRESSION: Literal["gz", "bz2", "xz", "zip", "none"] = Field("gz", description="format of rotated log files")
 
     DOCS_URL: str | None = Field(None, pattern=r"^/\S+$", description="path of Swagger UI; in prod only served if set")

@@ -1,26 +1,132 @@
 """Logging: loguru writes every line, the standard library's loggers included."""
 
+import atexit
 import json
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from fcntl import LOCK_EX, LOCK_NB, lockf
+from itertools import count
+from pathlib import Path
+from select import select
+from threading import Condition, Thread, current_thread
+from typing import IO, TYPE_CHECKING, Any
 
 from loguru import logger
 
 from src.config import InvalidSettingsError, Settings
 
 if TYPE_CHECKING:
-    from loguru import Record
+    from loguru import Logger, Message, Record
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSSZ} | {level: <8} | {extra[_request_id]} | {extra[_line]}\n"
+INTERVAL = 0.1  # seconds between two batches: what a kill -9 loses
+MAX_LINES = 10_000  # that wait for a reader
+CLOSE_TIMEOUT = 1  # seconds
+STDERR = 2
+LINE = "{extra[_line]}\n"
 WEBSOCKET_LINE = '"WebSocket '  # how uvicorn begins a line that shows a query, where tokens are
-JSON = "{extra[_line]}\n"
-_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-_INTERNAL = frozenset({"_request_id", "_line"})
+_writers: "list[BatchWriter]" = []
+_locks: list[IO[bytes]] = []
+
+
+class BatchWriter:
+    """Write lines from a thread, every 100 ms: neither a reader that is stuck nor a full disk stops a request.
+
+    Errors are written at once. Lines for which there is no room are dropped; the log says how many.
+    """
+
+    def __init__(self, name: str, open_output: Callable[[], Callable[[str], object]]) -> None:
+        self._name = name
+        self._open = open_output
+        self.begin()
+        self._output: Callable[[str], object] | None = open_output()
+        _writers.append(self)
+
+    def begin(self) -> None:
+        """Start empty and without a thread, as after a fork, where the lines are those of the parent."""
+        self._changed = Condition()
+        self._output = None
+        self._thread: Thread | None = None
+        self._lines: list[str] = []
+        self._dropped = 0
+        self._urgent = self._busy = self._closed = self._stopped = False
+
+    def write(self, message: "Message") -> None:
+        with self._changed:
+            if len(self._lines) >= MAX_LINES and current_thread() is not self._thread:
+                self._dropped += 1
+                return
+            self._lines.append(str(message))
+            if not self._thread:
+                self._thread = Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+            self._urgent |= message.record["level"].no >= logging.ERROR
+            if self._urgent or len(self._lines) == 1:
+                self._changed.notify_all()
+        if self._closed and current_thread() is not self._thread:
+            self.close()
+
+    def close(self) -> None:
+        """Wait until all lines are written, and from now on for each further one; but not for a reader that is stuck."""
+        with self._changed:
+            self._urgent = True
+            self._changed.notify_all()
+            self._closed = self._changed.wait_for(lambda: not (self._lines or self._busy), CLOSE_TIMEOUT)
+
+    def stop(self) -> None:
+        self.close()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        _writers.remove(self)
+
+    def _run(self) -> None:
+        start = ""
+        while not self._stopped:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines or self._stopped)
+                self._changed.wait_for(lambda: self._urgent, INTERVAL)
+                lines, self._lines, self._urgent, self._busy = self._lines, [], False, True
+            try:
+                if self._output is None:
+                    self._output = self._open()
+                self._output(start + "".join(lines))
+            except (Exception, SystemExit):  # noqa: BLE001 - no space, no reader: the next batch may succeed
+                self._dropped += len(lines)
+                start = "\n"  # ends a line that was cut off
+            else:
+                start = ""
+                self._report()
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def _report(self) -> None:
+        with self._changed:
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            logger.error("log lines dropped", output=self._name, count=dropped)
+
+
+def close_logging() -> None:
+    """Write what is waiting, before the process ends or is replaced."""
+    for writer in _writers:
+        writer.close()
+
+
+def _begin_anew() -> None:
+    for writer in _writers:
+        writer.begin()
+
+
+atexit.register(close_logging)
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 class InterceptHandler(logging.Handler):
@@ -38,8 +144,8 @@ def _message(record: logging.LogRecord) -> str:
     """Return the text of a record; arguments that do not fit it must not fail whoever logs."""
     try:
         return record.getMessage()
-    except (TypeError, ValueError, KeyError):
-        return str(record.msg)
+    except Exception:  # noqa: BLE001 - an argument may raise anything
+        return _show(record.msg)
 
 
 def _level(record: logging.LogRecord) -> str | int:
@@ -64,8 +170,19 @@ def _escape_json(line: str) -> str:
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
+def _show(value: object) -> str:
+    """Return the text of a value, or the name of its type if it has none."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a line comes out whatever the caller passes
+        return f"<{type(value).__name__}>"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_show).encode
+
+
 def _fields(record: "Record") -> dict[str, Any]:
-    return {name: value for name, value in record["extra"].items() if name not in _INTERNAL}
+    return {name: value for name, value in record["extra"].items() if name != "_line"}
 
 
 def format_text(record: "Record") -> str:
@@ -73,18 +190,20 @@ def format_text(record: "Record") -> str:
     record["extra"]["_line"] = _line(record) + "".join(
         f"\n  | {escape(line)}" for line in _traceback(record).splitlines()
     )
-    return TEXT
+    return LINE
 
 
 def format_dev(record: "Record") -> str:
     """Leave the exception to loguru, which shows the values of variables."""
     record["extra"]["_line"] = _line(record)
-    return TEXT + "{exception}"
+    return LINE + "{exception}"
 
 
 def _line(record: "Record") -> str:
-    fields = "".join(f" {name}={escape(str(value))}" for name, value in _fields(record).items())
-    return f"{record['name']} | {escape(record['message'])}{fields}"
+    time = record["time"].isoformat(sep=" ", timespec="milliseconds")
+    fields = "".join(f" {name}={_show(value)}" for name, value in _fields(record).items())
+    number = request_id.get() or "-"
+    return escape(f"{time} | {record['level'].name: <8} | {number} | {record['name']} | {record['message']}{fields}")
 
 
 def _traceback(record: "Record") -> str:
@@ -93,27 +212,70 @@ def _traceback(record: "Record") -> str:
 
 
 def format_json(record: "Record") -> str:
-    line = {
+    own = {
         "time": record["time"].isoformat(timespec="milliseconds"),
         "level": record["level"].name,
         "logger": record["name"],
         "message": record["message"],
-        "request_id": record["extra"]["_request_id"],
+        "request_id": request_id.get() or "-",
     }
     if record["exception"]:
-        line["exception"] = _traceback(record)
-    record["extra"]["_line"] = _escape_json(_encode(line | _fields(record)))
-    return JSON
+        own["exception"] = _traceback(record)
+    record["extra"]["_line"] = _escape_json(_to_json(own | _fields(record) | own))
+    return LINE
 
 
-def _add_request_id(record: "Record") -> None:
-    record["extra"]["_request_id"] = escape(request_id.get() or "-")
-
-
-def _add_file(settings: Settings, options: dict[str, Any]) -> None:
-    compression = None if settings.COMPRESSION == "none" else settings.COMPRESSION
+def _to_json(fields: dict[str, Any]) -> str:
     try:
-        logger.add(settings.LOG_FILE, rotation=settings.ROTATION, compression=compression, **options)
+        return _encode(fields)
+    except Exception:  # noqa: BLE001 - JSON has no NaN, no circles, only some keys: such a value becomes text
+        return f"{{{', '.join(f'{_encode(name)}: {_value_to_json(value)}' for name, value in fields.items())}}}"
+
+
+def _value_to_json(value: object) -> str:
+    try:
+        return _encode(value)
+    except Exception:  # noqa: BLE001 - as above
+        return _encode(_show(value))
+
+
+def _write_to_stderr(text: str) -> None:
+    data = text.encode(errors="backslashreplace")
+    while data:
+        select([], [STDERR], [])
+        data = data[os.write(STDERR, data) :]
+
+
+def _own_path(path: Path) -> Path:
+    """Return the path, with a number if another process writes there: rotation would lose lines of both."""
+    while _locks:
+        _locks.pop().close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _locks.append((path.parent / f".{path.name}.lock").open("ab"))
+    number = next(number for number in count(1) if _lock(_locks[0], number))
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+
+
+def _lock(file: IO[bytes], number: int) -> bool:
+    try:
+        lockf(file, LOCK_EX | LOCK_NB, 1, number)
+    except (BlockingIOError, PermissionError):  # another process has it
+        return False
+    return True
+
+
+def _add_file(target: "Logger", settings: Settings, **options: Any) -> None:
+    retention: str | int | None = (
+        int(settings.RETENTION) if settings.RETENTION.isdecimal() else settings.RETENTION or None
+    )
+    try:
+        target.add(
+            _own_path(Path(settings.LOG_FILE)),
+            rotation=settings.ROTATION,
+            retention=retention,
+            compression=None if settings.COMPRESSION == "none" else settings.COMPRESSION,
+            **options,
+        )
     except OSError as error:
         raise InvalidSettingsError(f"LOG_FILE: the file cannot be written: {error.strerror}.") from None
     except ValueError:
@@ -127,11 +289,23 @@ def setup_logging(settings: Settings) -> None:
         "format": format_json if settings.SERIALIZE else format_dev if settings.is_dev else format_text,
         "diagnose": settings.is_dev,
     }
+    is_captured = sys.stderr is not sys.__stderr__  # by a test, which wants each line at once
     logger.remove()
-    logger.configure(patcher=_add_request_id)
-    logger.add(sys.stderr, **options)
-    if settings.LOG_FILE:
-        _add_file(settings, options)
+    files = deepcopy(logger)
+
+    def open_file() -> Callable[[str], object]:
+        files.remove()
+        _add_file(files, settings, level=0, catch=False)
+        return files.opt(raw=True).info
+
+    if is_captured or settings.is_dev:
+        logger.add(sys.stderr, **options)
+    else:
+        logger.add(BatchWriter("stderr", lambda: _write_to_stderr), **options)
+    if settings.LOG_FILE and is_captured:
+        _add_file(logger, settings, **options)
+    elif settings.LOG_FILE:
+        logger.add(BatchWriter("LOG_FILE", open_file), **options)
     logging.basicConfig(handlers=[InterceptHandler()], level=logging.WARNING, force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()

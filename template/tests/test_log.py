@@ -2,16 +2,66 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loguru import logger
 
+from devtools.process import ROOT
 from src.config import InvalidSettingsError, get_settings
 from src.log import request_id, setup_logging
 from tests.settings import forget_settings
+
+START = """
+import os, sys
+from loguru import logger
+from src import log
+from src.config import get_settings
+log.setup_logging(get_settings())
+"""
+
+
+@contextmanager
+def logging_process(script: str, stderr: Any = subprocess.PIPE, **settings: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a script that logs as the service does outside tests; `input()` waits for this process."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + script],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class Speechless:
+    def __str__(self) -> str:
+        raise LookupError
+
+
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
+DEEP: list[Any] = []
+for _ in range(5_000):
+    DEEP = [DEEP]
+ODD_VALUES: list[Any] = [
+    float("nan"), {"in": [float("-inf")]}, {(1, 2): 3}, CIRCLE, DEEP, 10**5000, Speechless(), {"in": Speechless()},
+    b"\xff", "\ud800\r\n", Decimal("NaN"), {1, 2}, object, Ellipsis,
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -148,8 +198,9 @@ def test_compression_can_be_switched_off(log_file: Path, monkeypatch: pytest.Mon
     setup_logging(get_settings())
     for _ in range(2):
         logger.info("a line")
-    assert all(path.suffix == ".log" for path in log_file.parent.iterdir())
-    assert len(list(log_file.parent.iterdir())) > 1
+    files = list(log_file.parent.glob("service*"))
+    assert all(path.suffix == ".log" for path in files)
+    assert len(files) > 1
 
 
 def test_what_a_library_logs_never_fails_it(log_file: Path) -> None:
@@ -191,3 +242,180 @@ def test_the_request_id_is_escaped_too(log_file: Path) -> None:
     logger.info("message")
     request_id.reset(token)
     assert "| a\\x85b\\nc |" in log_file.read_text(encoding="utf-8")
+
+
+def read_json(line: str) -> dict[str, Any]:
+    """Parse what RFC 8259 allows and no more."""
+    found: dict[str, Any] = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    return found
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: type(value).__name__)
+def test_any_value_makes_a_json_line(log_file: Path, monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    """One line, and the other fields as they are; what JSON has no form for becomes text."""
+    monkeypatch.setenv("SERIALIZE", "true")
+    setup_logging(get_settings())
+    logger.info("message", value=value, number=7)
+    (line,) = log_file.read_text(encoding="utf-8").splitlines()
+    assert read_json(line).items() >= {"message": "message", "number": 7}.items()
+    assert "value" in read_json(line)
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: type(value).__name__)
+def test_any_value_makes_a_text_line(log_file: Path, value: Any) -> None:
+    """As a field, and as the argument of a library's message."""
+    setup_logging(get_settings())
+    logger.info("message", value=value)
+    logging.getLogger("library").warning("message of a library: %s", value)
+    assert len(log_file.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_line_keeps_its_own_fields(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields of the same names are left out of JSON."""
+    monkeypatch.setenv("SERIALIZE", "true")
+    setup_logging(get_settings())
+    names = ("time", "level", "logger", "message", "request_id", "exception")
+    try:
+        int("reason")
+    except ValueError:
+        logger.bind(**dict.fromkeys(names, "forged"), other="kept").exception("real")
+    line = read_json(log_file.read_text(encoding="utf-8"))
+    assert "forged" not in line.values()
+    assert (line["level"], line["message"], line["other"]) == ("ERROR", "real", "kept")
+
+
+def test_names_of_fields_cannot_forge_a_line(log_file: Path) -> None:
+    """They may be the keys of a client's JSON."""
+    setup_logging(get_settings())
+    logger.info("message", **{"x\n2030-01-01 | INFO | forged": 1})
+    assert len(log_file.read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_reader_that_is_stuck_stops_nothing_but_the_log() -> None:
+    """What the pipe and the buffer cannot hold is dropped, and the log says how much."""
+    script = "for n in range(40_000): logger.info('a line')\nprint('done', flush=True)\ninput()"
+    with logging_process(script) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "done\n"  # nobody has read a line
+        _, log = process.communicate("\n")
+    (report,) = [line for line in log.splitlines() if "log lines dropped" in line]
+    assert log.count("| a line\n") + int(report.rpartition("count=")[2]) == 40_000
+    assert "output=stderr" in report
+
+
+def test_a_stuck_reader_does_not_delay_the_end() -> None:
+    """The process ends although its last lines cannot be written."""
+    with logging_process("for n in range(40_000): logger.info('a line')") as process:
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize("output", ["stderr", "LOG_FILE"])
+def test_a_full_disk_stops_nothing_but_the_log(tmp_path: Path, output: str) -> None:
+    """When there is space again, the log goes on with a whole line and says what is missing."""
+    path = tmp_path / "service.log"
+    script = """
+from resource import RLIMIT_FSIZE, RLIM_INFINITY, setrlimit
+setrlimit(RLIMIT_FSIZE, (1_000, RLIM_INFINITY))
+for n in range(100): logger.info("a line")
+log.close_logging()
+setrlimit(RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
+logger.info("the end")
+"""
+    settings = {"LOG_FILE": str(path), "SERIALIZE": "true"} if output == "LOG_FILE" else {"SERIALIZE": "true"}
+    with (tmp_path / "stderr.log").open("w") as stderr, logging_process(script, stderr, **settings) as process:
+        assert process.wait() == 0
+    lines = (path if output == "LOG_FILE" else tmp_path / "stderr.log").read_text(encoding="utf-8").splitlines()
+    messages = [read_json(line) for line in lines if line.endswith("}")]
+    assert "the end" in [line["message"] for line in messages]
+    assert (output, 100) in [(line.get("output"), line.get("count")) for line in messages]
+
+
+def test_an_error_is_written_at_once() -> None:
+    """With what waits before it; other lines wait for the next batch."""
+    script = "log.INTERVAL = 3600\nlogger.info('first')\nlogger.error('second')\ninput()"
+    with logging_process(script) as process:
+        assert process.stderr
+        assert "first" in process.stderr.readline()
+        assert "second" in process.stderr.readline()
+
+
+def test_a_line_is_written_without_more() -> None:
+    """The process may be killed at any time: it does not keep a line back."""
+    with logging_process("logger.info('a line')\ninput()") as process:
+        assert process.stderr
+        assert "a line" in process.stderr.readline()
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["", "sys.exit(3)", "raise KeyboardInterrupt", "log.close_logging(); os.execv(sys.executable, ['python', '-V'])"],
+)
+def test_the_end_of_the_process_loses_no_line(end: str) -> None:
+    """However it ends in order; what is logged after the log was closed comes out, too."""
+    script = f"import atexit\natexit.register(logger.info, 'last')\nlog.INTERVAL = 3600\nlogger.info('a line')\n{end}"
+    with logging_process(script) as process:
+        _, log = process.communicate()
+    assert "a line" in log
+    assert ("last" in log) or "execv" in end
+
+
+def test_each_line_is_written_by_one_process_after_a_fork() -> None:
+    """The child begins with none of those that wait in the parent, and can log itself."""
+    script = """
+log.INTERVAL = 3600
+logger.info("parent")
+if os.fork() == 0:
+    logger.info("child")
+    log.close_logging()
+    os._exit(0)
+os.wait()
+"""
+    with logging_process(script) as process:
+        _, log = process.communicate()
+    assert sorted(line.rpartition(" | ")[2] for line in log.splitlines()) == ["child", "parent"]
+
+
+def test_processes_that_log_to_one_file_lose_no_line(tmp_path: Path) -> None:
+    """Each has a file of its own, which rotates; a forked one too."""
+    settings = {"LOG_FILE": str(tmp_path / "service.log"), "ROTATION": "10 KB", "COMPRESSION": "none"}
+    script = """
+input()
+os.fork()
+for n in range(1_000):
+    logger.info("a line")
+    if n % 50 == 0: log.close_logging()
+log.close_logging()
+"""
+    with (
+        logging_process(script, subprocess.DEVNULL, **settings) as one,
+        logging_process(script, subprocess.DEVNULL, **settings) as two,
+    ):
+        for process in (one, two):
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in (one, two):
+            assert process.stdout
+            process.stdout.read()  # ends with the last of both
+    files = list(tmp_path.glob("service*.log"))
+    assert sum(path.read_text().count("a line\n") for path in files) == 4_000
+    assert len(files) > 4
+    assert {f"service{number}.log" for number in ("", "-2", "-3", "-4")} <= {path.name for path in files}
+
+
+def test_old_files_are_deleted(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RETENTION=2 keeps two, and the one that is written to."""
+    monkeypatch.setenv("RETENTION", "2")
+    monkeypatch.setenv("ROTATION", "1 B")
+    setup_logging(get_settings())
+    for _ in range(6):
+        logger.info("a line")
+    assert len(list(log_file.parent.glob("service*"))) == 3
+
+
+@pytest.mark.parametrize("value", ["many", "1 moon", "-1"])
+def test_retention_is_a_number_or_a_time(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Anything else is refused at the start."""
+    monkeypatch.setenv("RETENTION", value)
+    with pytest.raises(InvalidSettingsError, match="RETENTION"):
+        get_settings()

@@ -1,6 +1,7 @@
 """The service as a process."""
 
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -27,8 +28,8 @@ def serving(*command: str, port: int) -> Iterator["subprocess.Popen[str]"]:
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 def answers(port: int) -> bool:
@@ -50,6 +51,19 @@ def test_it_starts_and_stops(command: str) -> None:
     assert "started" in log
     assert "stopped" in log
     assert process.returncode == (0 if command == "src.main" else -signal.SIGTERM)
+
+
+def test_requests_log_json_only_in_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each; what uvicorn would write about them in its own format is left out."""
+    monkeypatch.setenv("SERIALIZE", "true")
+    port = free_port()
+    with serving("uvicorn", "src.main:create_app", "--factory", "--workers=2", f"--port={port}", port=port) as process:
+        wait_until(lambda: answers(port), "the service does not answer")
+        urlopen(f"http://127.0.0.1:{port}/openapi.json").close()
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    (line,) = [line for line in log.splitlines() if "unmatched" in line]
+    assert json.loads(line)["status"] == 200
 
 
 def test_a_broken_setting_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from loguru import logger
 
 import src
 from src.config import get_settings
-from src.log import request_id, setup_logging
+from src.log import close_logging, request_id, setup_logging
 
 REQUEST_ID = "request_id"
 
@@ -37,6 +37,12 @@ def _log_start(**_: Any) -> None:
 @signals.worker_shutdown.connect
 def _log_stop(**_: Any) -> None:
     logger.info("worker stopped")
+    close_logging()
+
+
+@signals.worker_process_shutdown.connect
+def _close_log(**_: Any) -> None:
+    close_logging()
 
 
 @signals.before_task_publish.connect
