@@ -17,17 +17,17 @@ async def answer_database_error(_: Request, error: DBAPIError | PoolTimeoutError
     if answer is None:
         raise error
     if isinstance(answer, DatabaseUnavailableError):
-        _log(error)
+        _log(answer, error)
     return error_response(answer)
 
 
 async def answer_unavailable(_: Request, error: DatabaseUnavailableError) -> JSONResponse:
-    _log(error.__cause__ or error)
+    _log(error, error.__cause__ or error)
     return error_response(error)
 
 
-def _log(reason: BaseException) -> None:
-    logger.error("database unavailable", reason=f"{type(reason).__name__}: {reason}".partition("\n")[0])
+def _log(answer: DatabaseUnavailableError, reason: BaseException) -> None:
+    logger.log(answer.level, answer.event, reason=f"{type(reason).__name__}: {reason}".partition("\n")[0])
 
 
 def add_database(app: FastAPI) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    bindparam,
     delete,
     func,
     insert,
@@ -304,8 +305,11 @@ def _encode_cursor(row: Base, order_by: str) -> str:
 
 
 def _matches(column: InstrumentedAttribute[Any], value: Any) -> ColumnElement[bool]:
+    if value is None:
+        return column.is_(None)
     if isinstance(column.type, (ARRAY, JSON)) or not isinstance(value, (list, tuple, set, frozenset)):
-        is_equal: ColumnElement[bool] = column == value
+        is_equal: ColumnElement[bool] = column == bindparam(column.key, value, column.type, unique=True)
         return is_equal
-    members = column.in_([member for member in value if member is not None])
+    given = [member for member in value if member is not None]
+    members = column.in_(bindparam(column.key, given, column.type, expanding=True, unique=True))
     return or_(members, column.is_(None)) if None in value else members

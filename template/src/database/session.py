@@ -8,18 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 from sqlalchemy import TextClause, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.orm.unitofwork import UOWTransaction
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from starlette.requests import HTTPConnection
 
-from src.config import get_settings
 from src.database.config import DatabaseSettings
+from src.database.engine import create_engine
 from src.database.exceptions import DatabaseUnavailableError, IsolationLevelError, UncommittedWriteError
-from src.database.log import log_statements
 
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
 
@@ -32,7 +28,7 @@ class Database:
     """The engine of this process and its sessions; connections are taken when a statement needs one."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self.engine = _create_engine(settings)
+        self.engine = create_engine(settings)
         self.commit_watchers: list[CommitWatcher] = []
         self._sessions = async_sessionmaker(
             self.engine,
@@ -56,13 +52,16 @@ class Database:
                 raise UncommittedWriteError
 
     async def ping(self) -> None:
-        """Ask the database for an answer.
+        """Ask whether the database takes writes.
 
         Raises:
-            DatabaseUnavailableError: there is none.
+            DatabaseUnavailableError: it does not answer, or is a replica.
         """
         async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+            is_replica = await connection.scalar(text("SELECT current_setting('transaction_read_only')::bool"))
+        if is_replica:  # it was the primary: drop its connections, to find the new one
+            await self.engine.dispose()
+            raise DatabaseUnavailableError
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -105,48 +104,6 @@ def _forget(session: Session) -> None:
 
 def _has_written(session: AsyncSession) -> bool:
     return bool(session.info.get("wrote") or session.new or session.dirty or session.deleted)
-
-
-def _create_engine(settings: DatabaseSettings) -> AsyncEngine:
-    engine = create_async_engine(
-        settings.url,
-        pool_size=settings.DB_POOL_SIZE,
-        max_overflow=settings.DB_MAX_OVERFLOW,
-        pool_timeout=settings.DB_POOL_TIMEOUT,
-        hide_parameters=True,
-        connect_args=settings.connect_args | settings.limits,
-    )
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    event.listen(engine.sync_engine, "checkout", _replace_closed)
-    event.listen(engine.sync_engine, "handle_error", _explain_silence)
-    if get_settings().LEVEL in ("TRACE", "DEBUG"):
-        log_statements(engine.sync_engine)
-    return engine
-
-
-def _connect(
-    dialect: Dialect, _: ConnectionPoolEntry, args: tuple[Any, ...], options: dict[str, Any]
-) -> DBAPIConnection:
-    """Connect; whatever prevents it, the driver's bare errors included, means that there is no database now."""
-    try:
-        return dialect.connect(*args, **options)
-    except (OSError, dialect.loaded_dbapi.Error) as error:
-        raise DatabaseUnavailableError from error
-
-
-def _explain_silence(context: ExceptionContext) -> DatabaseUnavailableError | None:
-    """A statement that gets no answer: drop its connection, it may never answer again."""
-    if not isinstance(context.original_exception, OSError):
-        return None
-    context.is_disconnect = True
-    context.invalidate_pool_on_disconnect = False
-    return DatabaseUnavailableError()
-
-
-def _replace_closed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
-    """Notice a restarted server before the first statement fails; unlike `pool_pre_ping` without a round trip."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
 
 
 async def get_database(connection: HTTPConnection) -> Database:

@@ -8,12 +8,44 @@ import anyio.lowlevel
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
-from sqlalchemy import text
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import Index, MetaData, func, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from src.database.config import get_database_settings
+from src.database.model import NAMING_CONVENTION, Base
 from src.database.session import CommittedDbSession, Database, DbSession
 from tests.database.replace import replaced
-from tests.database.specimens import NewSpecimen, SpecimenManager
+from tests.database.specimens import NewSpecimen, SpecimenFilter, SpecimenManager
+
+
+class SecretSpecimen(BaseModel):
+    slug: SecretStr
+    title: str = "A title"
+
+
+class Several(BaseModel):
+    views: list[int]
+
+
+class Longs(Base):
+    __tablename__ = "a_table_with_a_name_that_is_longer_than_what_most_people_write"
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+    constraint: Mapped[str] = mapped_column("a_column_of_a_constraint", unique=True)
+    lower: Mapped[str] = mapped_column()
+    renamed: Mapped[str] = mapped_column("another_column", unique=True)
+
+    __table_args__ = (Index(None, func.lower(lower), unique=True),)
+
+
+RAISE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
+STATES = {
+    409: ("23503", "23505", "23P01"),
+    422: ("22001", "22003", "22P02", "22021", "23502", "23514", "44000", "54000"),
+    500: ("09000", "0A000", "21000", "25P02", "28000", "42601", "42P01", "42501", "54001", "P0001", "XX000"),
+    503: ("08006", "25006", "25P03", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "58030", "72000"),
+}
 
 
 @pytest.fixture
@@ -71,6 +103,7 @@ async def test_a_taken_value_is_a_conflict_that_names_the_field(
         ("SELECT 1 / 0", 422),
         ("SELECT pg_terminate_backend(pg_backend_pid())", 503),
         ("SELECT no_such_column", 500),
+        *[(RAISE.format(state=state), status) for status, states in STATES.items() for state in states],
     ],
 )
 async def test_failed_statements_are_clear_answers(
@@ -82,6 +115,155 @@ async def test_failed_statements_are_clear_answers(
     assert answer.json().keys() <= {"detail", "code", "errors"}
     assert "asyncpg" not in answer.text
     assert "SELECT" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [
+        ("40001", "serialization failure"),
+        ("40P01", "deadlock"),
+        ("55P03", "lock timeout"),
+        ("57014", "statement timeout"),
+    ],
+)
+async def test_statements_that_gave_way_are_logged_as_what_they_are(
+    run: Run, logs: list[str], state: str, name: str
+) -> None:
+    """The database is there: a warning with the name, and clients may try again."""
+    answer = await run(RAISE.format(state=state))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert any("WARNING" in line and f"src.database.app | {name} reason=" in line for line in logs)
+    assert "database unavailable" not in "".join(logs)
+
+
+@pytest.mark.parametrize(
+    ("change", "read", "write"),
+    [
+        ("ADD COLUMN more int NOT NULL DEFAULT 1", {200}, {201}),
+        ("ADD COLUMN more int NOT NULL", {200}, {503}),
+        ("ALTER COLUMN views TYPE bigint", {503, 200}, {201}),
+        ("ALTER COLUMN title TYPE int USING 1", {503, 200}, {503}),
+        ("ALTER COLUMN views TYPE text", {503, 200}, {201}),
+        ("DROP COLUMN subtitle", {503}, {503}),
+        ("RENAME COLUMN views TO seen", {503}, {503}),
+        ("RENAME TO others", {503}, {503}),
+        ("ALTER COLUMN title SET DEFAULT ''", {200}, {201}),
+    ],
+)
+async def test_a_migration_under_open_connections_is_never_500(
+    app: FastAPI,
+    client: AsyncClient,
+    database: Database,
+    specimens: SpecimenManager,
+    logs: list[str],
+    change: str,
+    read: set[int],
+    write: set[int],
+) -> None:
+    """Statements are prepared, then the table changes: clients see an answer or 503."""
+
+    @app.get("/specimens")
+    async def find(session: DbSession) -> list[str]:
+        return [specimen.slug for specimen in await specimens.find_all(session)]
+
+    @app.post("/specimens", status_code=201)
+    async def add(session: CommittedDbSession, slug: str) -> None:
+        await specimens.add(session, NewSpecimen(slug=slug))
+
+    assert (await client.post("/specimens", params={"slug": "one"})).status_code == 201
+    assert (await client.get("/specimens")).status_code == 200
+    async with database.engine.begin() as connection:
+        if change.endswith("NOT NULL"):
+            await connection.execute(text("DELETE FROM specimens"))
+        await connection.execute(text(f"ALTER TABLE specimens {change}"))
+    found = [(await client.get("/specimens")).status_code for _ in range(3)]
+    added = [(await client.post("/specimens", params={"slug": f"{number}"})).status_code for number in range(3)]
+    async with database.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE IF EXISTS others RENAME TO specimens"))
+    assert (set(found), set(added)) == (read, write)
+    assert ("run the migrations" in "".join(logs)) is (503 in read | write)
+
+
+@pytest.mark.parametrize("way", ["write", "readiness"])
+async def test_connections_to_a_former_primary_are_dropped(
+    app: FastAPI, client: AsyncClient, specimens: SpecimenManager, way: str
+) -> None:
+    """503 once, and the next connection finds the new primary, without a restart."""
+
+    @app.post("/specimens")
+    async def add(session: CommittedDbSession) -> None:
+        await specimens.add(session, NewSpecimen(slug="one"))
+
+    async with replaced(app, DB_POOL_SIZE=1, DB_MAX_OVERFLOW=0):
+        async with app.state.database.session(commit=True) as session:
+            await session.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+        refused = await (client.post("/specimens") if way == "write" else client.get("/health/ready"))
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert (await client.post("/specimens")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["add", "add_all", "update", "filter", "filter by several"])
+async def test_an_integer_out_of_range_names_its_field(
+    app: FastAPI, client: AsyncClient, specimens: SpecimenManager, way: str
+) -> None:
+    """422 wherever the number stands in the statement."""
+
+    @app.post("/specimens")
+    async def use(session: CommittedDbSession, number: int) -> None:
+        new = NewSpecimen(slug="one", views=number)
+        if way == "add":
+            await specimens.add(session, new)
+        elif way == "add_all":
+            await specimens.add_all(session, [NewSpecimen(slug="two"), new])
+        elif way == "update":
+            await specimens.update_all(session, SpecimenFilter(views=number), every_row=True)
+        elif way == "filter":
+            await specimens.count(session, SpecimenFilter(views=number))
+        else:
+            await specimens.count(session, Several(views=[1, number]))
+
+    answer = await client.post("/specimens", params={"number": 2**31})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["views"]
+    assert (await client.post("/specimens", params={"number": 2**31 - 1})).status_code == 200
+
+
+async def test_what_the_driver_cannot_encode_is_a_fault_of_the_program(
+    app: FastAPI, client: AsyncClient, specimens: SpecimenManager, logs: list[str]
+) -> None:
+    """500 with a traceback, not a 422 without a field; a secret is never stored as stars."""
+
+    secret = SecretSpecimen(slug=SecretStr("s3cret"))
+
+    @app.post("/specimens")
+    async def add(session: CommittedDbSession) -> None:
+        await specimens.add(session, secret)
+
+    assert (await client.post("/specimens")).status_code == 500
+    assert "Traceback" in "".join(logs)
+    assert "s3cret" not in "".join(logs)
+
+
+@pytest.mark.parametrize("kind", ["constraint", "lower", "renamed"])
+async def test_a_long_name_of_a_constraint_still_names_its_fields(
+    app: FastAPI, client: AsyncClient, database: Database, kind: str
+) -> None:
+    """PostgreSQL keeps 63 characters of a name."""
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Longs.metadata.create_all)
+
+    @app.post("/long")
+    async def add(session: CommittedDbSession, other: str) -> None:
+        values = {"constraint": "a", "lower": "a", "renamed": "a"}
+        session.add(Longs(**{name: value if name == kind else value + other for name, value in values.items()}))
+
+    assert (await client.post("/long", params={"other": "x"})).status_code == 200
+    answer = await client.post("/long", params={"other": "y"})
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Longs.metadata.drop_all)
+    assert answer.status_code == 409
+    assert [error["field"] for error in answer.json()["errors"]] == [kind]
 
 
 async def test_the_service_recovers_from_closed_connections(run: Run) -> None:
