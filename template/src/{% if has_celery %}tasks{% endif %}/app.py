@@ -10,6 +10,7 @@ from loguru import logger
 import src
 from src.config import get_settings
 from src.log import close_logging, request_id, setup_logging
+from src.tasks.deliveries import LimitedTask
 
 REQUEST_ID = "request_id"
 
@@ -18,7 +19,7 @@ def _packages() -> list[str]:
     return [f"src.{path.name}" for path in sorted(Path(src.__path__[0]).iterdir()) if path.is_dir()]
 
 
-app = Celery("src")
+app: Celery[Task[Any, Any]] = Celery("src", task_cls=LimitedTask)
 app.config_from_object("src.tasks.celeryconfig")
 for name in ("tasks", "models"):
     app.autodiscover_tasks(_packages, related_name=name)

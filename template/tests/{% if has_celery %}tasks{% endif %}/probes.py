@@ -1,6 +1,7 @@
 """Tasks that only tests know: `celery -A tests.tasks.probes worker`."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,20 @@ def meet_later() -> None:
 @app.task(name="probe.fail")
 def fail() -> None:
     raise ValueError("a secret of the task")
+
+
+@app.task(name="probe.kill", queue=OWN_QUEUE)
+def kill(folder: str, whom: str) -> None:
+    """Take a process of the worker along, as the system does that is out of memory."""
+    path = Path(folder)
+    (path / f"begun-{len(list(path.glob('begun-*'))) + 1}").touch()
+    os.kill(os.getppid() if whom == "worker" else os.getpid(), signal.SIGKILL)
+    time.sleep(LONGEST)
+
+
+@app.task(name="probe.exhaust", queue=OWN_QUEUE)
+def exhaust() -> None:
+    raise MemoryError
 
 
 @app.task(name="probe.say")

@@ -14,7 +14,7 @@ from src.tasks.app import app
 from src.tasks.queue import TaskQueue
 from tests.database.specimens import SpecimenManager
 from tests.tasks.conftest import PATIENCE, Program, StartWorker, result_of, wait_for
-from tests.tasks.probes import OWN_QUEUE, engine, fail, meet, meet_alone, say
+from tests.tasks.probes import OWN_QUEUE, engine, exhaust, fail, kill, meet, meet_alone, say
 
 # Seconds after which Redis gives the task of a worker that vanished to another; RabbitMQ notices at once.
 SOON = {"PROBE_VISIBILITY": "4"}
@@ -53,6 +53,47 @@ async def test_a_killed_process_of_a_worker_costs_no_task(worker: Program, queue
     await wait_for(tmp_path / "begun-2")
     (tmp_path / "end").touch()
     assert await result_of(queue, task_id) == 2
+
+
+async def test_a_task_that_kills_its_process_is_given_up(
+    queue: TaskQueue, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    """After CELERY_MAX_DELIVERIES it has failed; a line at ERROR names it, and the others go on."""
+    worker = start_worker(OWN_QUEUE, CELERY_MAX_DELIVERIES="2")
+    task_id = await queue.enqueue(kill, str(tmp_path), "process")
+    await result_of(queue, task_id, "FAILURE")
+    assert (tmp_path / "begun-2").exists()
+    assert not (tmp_path / "begun-3").exists()
+    (line,) = await worker.lines(f"probe.kill[{task_id}] raised unexpected")
+    assert "ERROR" in line
+    (tmp_path / "end").touch()
+    await result_of(queue, await queue.enqueue(meet_alone, str(tmp_path)))
+
+
+async def test_a_task_that_kills_whole_workers_is_given_up(
+    queue: TaskQueue, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    """Also then, when the worker itself is gone."""
+    task_id = await queue.enqueue(kill, str(tmp_path), "worker")
+    for _ in range(2):
+        dead = start_worker(OWN_QUEUE, CELERY_MAX_DELIVERIES="2", **SOON)
+        await asyncio.to_thread(dead.process.wait, PATIENCE)
+        dead.kill()
+    start_worker(OWN_QUEUE, CELERY_MAX_DELIVERIES="2", **SOON)
+    await result_of(queue, task_id, "FAILURE")
+    assert (tmp_path / "begun-2").exists()
+    assert not (tmp_path / "begun-3").exists()
+
+
+async def test_a_memory_error_is_a_failure_like_any_other(
+    queue: TaskQueue, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    """And leaves room for the next task."""
+    start_worker(OWN_QUEUE)
+    for _ in range(3):
+        await result_of(queue, await queue.enqueue(exhaust), "FAILURE")
+    (tmp_path / "end").touch()
+    await result_of(queue, await queue.enqueue(meet_alone, str(tmp_path)))
 
 
 async def test_a_worker_that_is_told_to_stop_ends_its_task(
