@@ -42,6 +42,8 @@ KEPT = (
     "XDG_CACHE_HOME",
 )
 LONG = ("suites", "updates")
+# What docs/recipes/tracing.md adds to a project.
+TRACING = ("opentelemetry-sdk>=1.45,<2", "opentelemetry-exporter-otlp-proto-http>=1.45,<2", "sentry-sdk>=2.75,<3")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -153,8 +155,8 @@ def shared_environment(
     }
     with FileLock(CACHE / "venv.lock"):
         everything = render(template, tmp_path_factory.mktemp("everything"), **EVERYTHING.answers)
-        sync = ["uv", "sync", "--quiet", "--group", "embedded"]
-        for command in (sync, ["uv", "pip", "install", "--quiet", *DROPPED]):
+        sync = ["uv", "sync", "--quiet", "--inexact", "--group", "embedded"]
+        for command in (sync, ["uv", "pip", "install", "--quiet", *DROPPED, *TRACING]):
             subprocess.run(
                 command, cwd=everything, env={**variables, "UV_NO_SYNC": "0", "UV_COMPILE_BYTECODE": "1"}, check=True
             )
