@@ -227,18 +227,6 @@ def test_every_message_is_used(project: Path) -> None:
             assert re.search(rf"""["'=]{reason}["'&]""", uses), f"{module}: {reason}"
 
 
-def test_the_readme_shows_the_real_files(project: Path) -> None:
-    """Every file of the tree in README.md is there."""
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    tree = re.search(r"```text\n(.*?)```", readme, re.DOTALL)
-    assert tree
-    names = re.findall(r"^(\s*)([\w./-]+)", tree[1], re.MULTILINE)
-    parents: list[str] = []
-    for indent, name in names:
-        parents = [*parents[: len(indent) // 2], name]
-        assert (project / "/".join(part.rstrip("/") for part in parents)).exists(), parents
-
-
 def contents(files: Files, folder: Path, pattern: str) -> list[Path]:
     """Write each of the contents that a file has in any variant into a folder of its own."""
     found = [(name, text) for name, text in files if re.fullmatch(pattern, name)]

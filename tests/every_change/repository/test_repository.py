@@ -15,7 +15,9 @@ TAG = re.compile(r"{%-?\s*(\w+)")
 WIRING = {
     "template/.env.example.jinja",
     "template/.env.jinja",
+    "template/AGENTS.md.jinja",
     "template/Makefile.jinja",
+    "template/SECURITY.md.jinja",
     "template/devtools/dev.py.jinja",
     "template/devtools/services.py.jinja",
     "template/docker-compose.yaml.jinja",
