@@ -1,9 +1,18 @@
 """What endpoints of background tasks answer."""
 
-from typing import Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainSerializer
+from pydantic_core import to_jsonable_python
+
+
+def _plain(value: Any) -> Any:
+    """Write what Celery's JSON can carry as JSON that any client reads: bytes in Base64, a Decimal as text."""
+    return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="null")
+
+
+Plain = Annotated[Any, PlainSerializer(_plain)]
 
 
 class AcceptedTask(BaseModel):
@@ -11,7 +20,9 @@ class AcceptedTask(BaseModel):
 
 
 class TaskData(AcceptedTask):
-    state: Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"] = Field(
-        description="in Celery's words; PENDING: no worker has begun it yet"
+    state: str = Field(
+        description="PENDING (no worker has started it), STARTED, RETRY, SUCCESS, FAILURE, REVOKED, "
+        "IGNORED (it was started with `ignore_result` and reports nothing) or one that the task sets itself"
     )
-    result: Any = Field(None, description="what the task returned, in state SUCCESS")
+    result: Plain = Field(None, description="what the task returned, in state SUCCESS")
+    meta: Plain = Field(None, description="what the task told with `update_state`")

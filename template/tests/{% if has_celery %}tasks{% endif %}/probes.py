@@ -3,10 +3,13 @@
 import os
 import signal
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from celery import Celery
+from celery import Celery, Task
 from loguru import logger
 
 from src.tasks.app import app
@@ -55,6 +58,34 @@ def meet_later() -> None:
 @app.task(name="probe.fail")
 def fail() -> None:
     raise ValueError("a secret of the task")
+
+
+@app.task(name="probe.tell", bind=True)
+def tell(self: Task[Any, Any], folder: str, state: str) -> int:
+    """Set a state, then do what `meet` does."""
+    self.update_state(state=state, meta={"done": Decimal("0.5")})
+    return int(meet(folder))
+
+
+@app.task(name="probe.return_everything")
+def return_everything() -> list[Any]:
+    """Return one of each that Celery's JSON can carry."""
+    return [b"\xff", UUID(int=1), datetime(2026, 1, 2, tzinfo=UTC), Decimal("1.50"), float("nan"), {"a": None}]
+
+
+@app.task(name="probe.ignore", ignore_result=True)
+def ignore() -> None:
+    """Nobody asks."""
+
+
+@app.task(name="probe.double")
+def double(number: int) -> int:
+    return 2 * number
+
+
+@app.task(name="probe.total")
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
 
 
 @app.task(name="probe.kill", queue=OWN_QUEUE)
