@@ -47,3 +47,29 @@ async def test_operations_are_named_by_tag_and_function(app: FastAPI) -> None:
     assert {"health-health", "health-ready", "untagged"} <= set(ids)
     assert len(ids) == len(set(ids))
     assert all(each["operationId"].startswith("-".join([*each.get("tags", []), ""])) for each in operations)
+
+
+async def test_operations_are_named_by_the_first_clause_of_their_docstring(app: FastAPI) -> None:
+    """Unless they have a summary of their own."""
+
+    @app.get("/first")
+    async def first() -> None:
+        """List articles, newest first; the next page starts after a cursor."""
+
+    @app.get("/second", summary="Second")
+    async def second() -> None:
+        """Say something."""
+
+    @app.get("/third")
+    async def third_of_them() -> None: ...
+
+    paths = app.openapi()["paths"]
+    names = [paths[path]["get"]["summary"] for path in ("/first", "/second", "/third")]
+    assert names == ["List articles, newest first", "Second", "Third Of Them"]
+
+
+async def test_tags_have_a_sentence(app: FastAPI) -> None:
+    """Those of the template's own routes."""
+    document = app.openapi()
+    used = {tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    assert {tag["name"] for tag in document["tags"] if tag["description"].endswith(".")} >= used

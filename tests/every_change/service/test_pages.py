@@ -312,3 +312,14 @@ def test_the_keyboard_is_enough(page: Page, site: Site, name: str) -> None:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(site.words["WELCOME"].format(name=name))
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_api_docs_without_their_cdn_say_so(browser: Browser, site: Site, path: str) -> None:
+    """They are not white: they name the CDN and link to the document."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route(re.compile("^https://"), lambda route: route.abort())
+        page.goto(f"{site.url}{path}")
+        expect(page.get_by_text("cdn.jsdelivr.net")).to_be_visible()
+        expect(page.get_by_role("link", name="/openapi.json")).to_be_visible()
