@@ -8,11 +8,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from devtools.process import ROOT, fail, say
-from devtools.settings import find_settings
-from src.config import EXAMPLE_SECRET, EnvSettings, check_env_file, env_file
+from src.config import EXAMPLE_SECRET, EnvSettings, check_env_file, env_file, find_settings
 
 EXAMPLE = ROOT / ".env.example"
-OTHERS = ("ENV_FILE",)  # read by what reads the settings, not a setting itself
 
 
 def read(path: Path) -> dict[str, str]:
@@ -29,22 +27,24 @@ def missing(settings: type[EnvSettings], values: dict[str, str], examples: dict[
             yield name
 
 
-def _with_suggestion(name: str, known: set[str]) -> str:
-    return f"{name} (is it {close[0]}?)" if (close := get_close_matches(name, known, n=1)) else name
+def known_names() -> set[str]:
+    return {name for settings in find_settings() for name in settings.model_fields}
+
+
+def _with_suggestion(name: str) -> str:
+    return f"{name} (is it {close[0]}?)" if (close := get_close_matches(name, known_names(), n=1)) else name
 
 
 def findings(values: dict[str, str], examples: dict[str, str]) -> Iterator[str]:
     """Yield a sentence for each kind of thing that is wrong; it names variables and never shows a value."""
-    classes = find_settings()
-    known = {name for settings in classes for name in settings.model_fields}
-    if absent := [name for settings in classes for name in missing(settings, values, examples)]:
-        say_how = "a random value: python3 -c 'import secrets; print(secrets.token_hex(32))'"
-        yield f"Missing: {', '.join(absent)}; {say_how}"
-    if unknown := sorted(values.keys() - known - examples.keys() - set(OTHERS)):
-        yield (
-            f"Unknown, so without effect on the service: {', '.join(_with_suggestion(name, known) for name in unknown)};"
-            " mend it, or add it to .env.example if something else reads it"
-        )
+    if absent := [name for settings in find_settings() for name in missing(settings, values, examples)]:
+        how = "a random value: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+        yield f"Missing: {', '.join(absent)}; {how}"
+    # ENV_FILE is read by what reads the settings.
+    if unknown := sorted(values.keys() - known_names() - examples.keys() - {"ENV_FILE"}):
+        named = ", ".join(_with_suggestion(name) for name in unknown)
+        remedy = "mend it, or add it to .env.example if something else reads it"
+        yield f"Unknown, so without effect on the service: {named}; {remedy}"
     if left := [name for name, value in values.items() if EXAMPLE_SECRET in value]:
         yield f"Still the example: {', '.join(left)}; put a value of your own"
 
@@ -64,8 +64,7 @@ def main() -> int:
     if is_exposed(path):
         found.append(f"Other users of this machine can read or change it: chmod 600 {path}")
     say("\n".join(found) or f"{path}: nothing is missing, unknown or left at an example.")
-    known = {name for settings in find_settings() for name in settings.model_fields}
-    say(f"At their defaults: {', '.join(sorted(known - values.keys())) or 'none'}")
+    say(f"At their defaults: {', '.join(sorted(known_names() - values.keys())) or 'none'}")
     return bool(found)
 
 

@@ -1,9 +1,9 @@
-"""Runs a command that must not outlive whoever started it.
+"""Runs a command that must not outlive whoever started it: see `running` in process.py.
 
-Standard input is a pipe that only the starter holds: when it ends, by closing or by the starter's death, the command
-is told to stop by a signal, and killed if it does not in so many seconds. What it started goes with it.
+The guard's standard input is a pipe that only the starter holds: when it ends, by closing or by the starter's death,
+the command is told to stop by a signal, and killed if it does not in so many seconds. What it started goes with it.
 
-    python -m devtools.guard SIGINT 15 postgres -D ...
+    python -m devtools.guard <file descriptor of the command's standard input> SIGINT 15 postgres -D ...
 """
 
 import contextlib
@@ -14,8 +14,23 @@ import subprocess
 import sys
 import threading
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-def _stop_when_input_ends(child: subprocess.Popen[bytes], number: signal.Signals, patience: int) -> None:
+
+def _handle(handler: signal.Handlers) -> None:
+    for number in STOPPING:
+        signal.signal(number, handler)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill the command and all that it started, or on the terminal, where others are of its group, it alone."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    child.kill()
+
+
+def _watch(child: subprocess.Popen[bytes], number: signal.Signals, patience: int) -> None:
+    """Stop the command when the pipe ends."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     with contextlib.suppress(ProcessLookupError):
@@ -23,24 +38,17 @@ def _stop_when_input_ends(child: subprocess.Popen[bytes], number: signal.Signals
     try:
         child.wait(patience)
     except subprocess.TimeoutExpired:
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+        _kill(child)
 
 
-def main(stop_signal: str, patience: str, *command: str) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # only the pipe ends a guard, so that it never goes before its command
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_default_signals)  # noqa: PLW1509 - no threads yet
-    arguments = (child, signal.Signals[stop_signal], int(patience))
-    threading.Thread(target=_stop_when_input_ends, args=arguments, daemon=True).start()
+def main(source: str, stop_signal: str, patience: str, *command: str) -> int:
+    _handle(signal.SIG_IGN)  # only the pipe ends a guard, so that it never goes before its command
+    child = subprocess.Popen(command, stdin=int(source), preexec_fn=lambda: _handle(signal.SIG_DFL))  # noqa: PLW1509 - no threads yet
+    threading.Thread(target=_watch, args=(child, signal.Signals[stop_signal], int(patience)), daemon=True).start()
     code = child.wait()
-    if select.select([sys.stdin], [], [], 0)[0]:  # its end: nobody waits for the code, nor for what the command left
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-    return code
-
-
-def _default_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    if select.select([sys.stdin], [], [], 0)[0]:  # its end: nobody waits for what the command left
+        _kill(child)
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

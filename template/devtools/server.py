@@ -1,85 +1,39 @@
-"""A server of our own: on a free port of the loopback interface, its data in a folder, gone with whoever started it."""
+"""A server of our own: on a free port of the loopback interface, gone with whoever started it."""
 
-import signal
-from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
 
-from devtools.process import Guarded, fail, free_port, interrupts_wait, last_words, wait_until
+from devtools.process import fail, free_port, running, wait_until
 
 ATTEMPTS = 3  # a port that is free may be taken by the time the server listens
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class Server(ABC):
-    name: ClassVar[str]
-    variable: ClassVar[str]  # the setting that leads to it
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+@contextmanager
+def serving(
+    name: str,
+    folder: Path,
+    command: Callable[[int], list[str]],
+    is_ready: Callable[[int], bool],
+    wanted_port: int | None,
+    stop: str = "SIGTERM",
+) -> Iterator[int]:
+    """Start a server on the wanted port or another, wait until it answers, and yield the port; stop it at the end.
 
-    def __init__(self, folder: Path, *, wanted_port: int | None = None, keep: bool = True) -> None:
-        self.folder = folder
-        self.keep = keep  # what was written outlives a crash; a test's server needs none of that
-        self.log = folder / f"{self.name.lower()}.log"
-        self.wanted_port = wanted_port
-        self.port = 0
-        self._process: Guarded | None = None
-
-    @classmethod
-    @abstractmethod
-    def configured(cls) -> tuple[str, int]:
-        """Return host and port of the settings."""
-
-    @classmethod
-    @abstractmethod
-    def configured_answers(cls) -> bool:
-        """Say whether the server of the settings answers with the user and password of the settings."""
-
-    @property
-    @abstractmethod
-    def address(self) -> str:
-        """The value of `variable` that leads to this server."""
-
-    @abstractmethod
-    def prepare(self) -> None:
-        """Make the folder ready for a start."""
-
-    @abstractmethod
-    def command(self) -> list[str]:
-        """Return what starts the server on `port`."""
-
-    @abstractmethod
-    def is_ready(self) -> bool: ...
-
-    @classmethod
-    def is_local(cls) -> bool:
-        return cls.configured()[0] in LOOPBACK
-
-    def start(self) -> None:
-        """Start the server and wait until it answers.
-
-        Raises:
-            Failure: it did not, with its last words.
-        """
-        self.prepare()
-        for _ in range(ATTEMPTS):
-            self.port = free_port(self.wanted_port)
-            self.log.write_bytes(b"")
-            command = self.command()
-            with interrupts_wait():
-                self._process = process = Guarded(command, log=self.log, stop_signal=self.stop_signal)
-            if self._becomes_ready(process):
+    Raises:
+        Failure: it did not start, with its last words.
+    """
+    log = folder / f"{name.lower()}.log"
+    for _ in range(ATTEMPTS):
+        port = free_port(wanted_port)
+        arguments = command(port)
+        with log.open("wb") as output, running(arguments, stop=stop, stdout=output, stderr=output) as process:
+            late = f"{name} is not ready; see {log}."
+            wait_until(lambda: is_ready(port) or process.poll() is not None, late)  # noqa: B023 - called in this round
+            if process.poll() is None:
+                yield port
                 return
-            self.stop()
-            if "in use" not in self.log.read_text(errors="replace"):
-                break
-        fail(f"{self.name} did not start; its log is {self.log}:\n{last_words(self.log)}")
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.stop()
-
-    def _becomes_ready(self, process: Guarded) -> bool:
-        wait_until(
-            lambda: self.is_ready() or process.exit_code is not None, f"{self.name} is not ready; see {self.log}."
-        )
-        return process.exit_code is None
+        said = log.read_text(errors="replace")
+        if "in use" not in said:
+            break
+    fail("\n".join([f"{name} did not start; its log is {log}:", *said.splitlines()[-5:]]))

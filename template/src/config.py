@@ -4,6 +4,7 @@ import os
 import re
 from enum import StrEnum
 from functools import cache
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -40,6 +41,16 @@ class EnvSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
+
+    ENVIRONMENT: Environment = Field(Environment.PROD, description="dev, test or prod")
+
+    @property
+    def is_dev(self) -> bool:
+        return self.ENVIRONMENT is Environment.DEV
+
+    @property
+    def is_prod(self) -> bool:
+        return self.ENVIRONMENT is Environment.PROD
 
 
 SettingsT = TypeVar("SettingsT", bound=EnvSettings)
@@ -83,8 +94,31 @@ def load(settings: type[SettingsT]) -> SettingsT:
         raise InvalidSettingsError("\n".join(["The settings are not usable:", *problems])) from None
 
 
+def find_settings() -> list[type[EnvSettings]]:
+    """Return the settings classes of all packages, for what does not import the application."""
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("config.py")):
+        import_module(".".join((root.name, *path.relative_to(root).with_suffix("").parts)))
+    return [settings for settings in EnvSettings.__subclasses__() if settings.__module__.startswith(f"{root.name}.")]
+
+
+def check_settings() -> None:
+    """Read the settings of all packages.
+
+    Raises:
+        InvalidSettingsError: it names everything that is wrong with them, not only what is met first.
+    """
+    lines: dict[str, None] = {}
+    for settings in find_settings():
+        try:
+            load(settings)
+        except InvalidSettingsError as error:
+            lines |= dict.fromkeys(str(error).splitlines())
+    if lines:
+        raise InvalidSettingsError("\n".join(lines))
+
+
 class Settings(EnvSettings):
-    ENVIRONMENT: Environment = Field(Environment.PROD, description="dev, test or prod")
     HOST: str = Field("127.0.0.1", description="address to listen on")
     PORT: int = Field(8000, ge=1, le=65535, description="port to listen on")
 
@@ -121,14 +155,6 @@ class Settings(EnvSettings):
     BODY_MIN_RATE: int = Field(1_024, ge=1, description="bytes per second of a body that takes longer than that")
     SHUTDOWN_TIMEOUT: int = Field(10, ge=0, description="seconds that running requests get when the service stops")
     # Yours below this line.
-
-    @property
-    def is_dev(self) -> bool:
-        return self.ENVIRONMENT is Environment.DEV
-
-    @property
-    def is_prod(self) -> bool:
-        return self.ENVIRONMENT is Environment.PROD
 
     @property
     def docs_url(self) -> str | None:

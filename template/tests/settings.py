@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from devtools.settings import find_settings
+from src.config import find_settings
 
 SETTINGS = find_settings()
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from src.config import EnvSettings, InvalidSettingsError, get_settings, load
+from src.config import EXAMPLE_SECRET, EnvSettings, InvalidSettingsError, get_settings, load
+from src.main import create_app
 
 
 @pytest.fixture
@@ -86,3 +87,16 @@ def test_a_file_that_is_not_text_is_named(env_file: Path) -> None:
     env_file.write_bytes(b"LEVEL=\xff\xfe")
     with pytest.raises(InvalidSettingsError, match="UTF-8"):
         get_settings()
+
+
+def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever package a variable belongs to: nobody starts the service again for each."""
+    monkeypatch.delenv("DATABASE_URL")
+    wrong = {"LEVEL": "loud", "PORT": "none", "DB_PASSWORD": EXAMPLE_SECRET}
+    for name, value in {"ENVIRONMENT": "prod", **wrong}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettingsError) as error:
+        create_app()
+    heading, *problems = str(error.value).splitlines()
+    assert heading == "The settings are not usable:"
+    assert {problem.partition(":")[0] for problem in problems} == set(wrong)

@@ -21,15 +21,10 @@ from contextlib import suppress
 from pathlib import Path
 from devtools.services import SERVERS
 
-kind = {each.name: each for each in SERVERS}[sys.argv[1]]
-server = kind(Path(sys.argv[2]), wanted_port=int(sys.argv[3]))
-try:
-    server.start()
-    print("It is up on", server.port, flush=True)
-    with suppress(KeyboardInterrupt):
-        signal.pause()
-finally:
-    server.stop()
+server = {each.NAME: each for each in SERVERS}[sys.argv[1]]
+with suppress(KeyboardInterrupt), server.serve(Path(sys.argv[2]), wanted_port=int(sys.argv[3])) as address:
+    print("It is up:", address, flush=True)
+    signal.pause()
 """
 
 
@@ -51,7 +46,7 @@ class Server:
     def start(self) -> None:
         if self._keeper is None:
             self._keeper = Service(self._command, self._project, self._environment)
-            self._keeper.wait_for(f"It is up on {self._port}")
+            self._keeper.wait_for(f"It is up: .*127.0.0.1:{self._port}/")
 
     def stop(self) -> None:
         """Stop it in order: what it held is on the disk."""

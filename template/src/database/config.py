@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from src.config import EXAMPLE_SECRET, EnvSettings, get_settings, load
+from src.config import EXAMPLE_SECRET, EnvSettings, load
 
 DRIVER = "postgresql+asyncpg"
 EXAMPLE = "write postgresql://user:password@host:5432/name"
@@ -72,7 +72,7 @@ class DatabaseSettings(EnvSettings):
 
     @model_validator(mode="after")
     def _refuse_example_password_in_prod(self) -> Self:
-        if get_settings().is_prod and self.url.password in (None, "", EXAMPLE_SECRET):
+        if self.is_prod and self.url.password in (None, "", EXAMPLE_SECRET):
             raise ValueError(
                 "DB_PASSWORD: set the password of the database (or DATABASE_URL), it is missing or an example"
             )

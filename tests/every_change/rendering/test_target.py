@@ -86,8 +86,8 @@ def test_a_fresh_repository_keeps_its_files_and_its_secrets(
         done = run("python", "-m", "devtools.env", cwd=forge, fails=ignored == "without .env")
         assert (forge / ".env").exists() is (ignored != "without .env")
         assert ("add the line .env to .gitignore" in done.stdout) is (ignored == "without .env")
-    run("python", "-c", "from devtools.services import _lock; _lock()", cwd=forge)
-    assert (forge / ".dev" / "lock").exists()
+    run("python", "-c", "from devtools.process import private_folder; private_folder()", cwd=forge)
+    assert (forge / ".dev" / ".gitignore").exists()
     files = added(forge)
     assert {".env.example", "LICENSE", "src/main.py", "docs/README.md"} <= files
     assert [name for name in files if name == ".env" or name.startswith(".dev")] == []

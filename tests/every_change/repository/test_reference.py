@@ -16,7 +16,7 @@ from tests.support.variants import BAREST, EVERYTHING, EXTRAS, Variant
 # Prints what the service has: settings with their defaults, routes of the document, pages, what is public.
 INSPECT = """
 import json
-from devtools.settings import find_settings
+from src.config import find_settings
 from src.auth.config import PUBLIC_ROUTES
 from src.auth.exceptions import NotSuperuserException
 from src.main import create_app

@@ -36,20 +36,13 @@ TESTS_WITHOUT_NAMESPACES = NO_NAMESPACES + "import pytest; sys.exit(pytest.main(
 # The worker of `make dev`, which stops the service before it.
 ONLY_WORKER = """
 import os
-import re
-import signal
-import socket
+from contextlib import suppress
 
-from devtools.dev import WORKER
-from devtools.process import Guarded
+from devtools.dev import run_worker
 from devtools.services import development_servers
 
-with development_servers() as variables:
-    worker = Guarded(WORKER, env={**os.environ, **variables})
-    try:
-        worker.wait()
-    except KeyboardInterrupt:
-        worker.stop()
+with suppress(KeyboardInterrupt), development_servers(share=False) as variables:
+    run_worker({**os.environ, **variables}, until=lambda: False)
 print("Everything is stopped.")
 """
 
@@ -57,11 +50,11 @@ print("Everything is stopped.")
 def test_ctrl_c_while_the_worker_starts_leaves_none(
     template: Path, open_folder: Path, dev_environment: dict[str, str]
 ) -> None:
-    """It comes when what watches the code has just begun, then the worker, then the processes that it forks."""
+    """It comes when its guard has just begun, then the worker, then the processes that it forks."""
     project = render(template, open_folder, auth=False, celery=True)
-    for word, count in (("devtools.worker", 2), ("celery", 1), ("celery", 3)):
+    for word, count in (("celery", 1), ("celery", 2), ("celery", 4)):
         with running(["python", "-c", ONLY_WORKER], project, dev_environment) as service:
-            wait_for_processes(project, word, count)  # the first that names devtools.worker is its guard
+            wait_for_processes(project, word, count)  # the first that names celery is its guard
             service.press_ctrl_c()
             assert service.wait() == 0
             assert processes_below(project) == []

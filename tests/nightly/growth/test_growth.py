@@ -107,7 +107,7 @@ async def test_a_lost_node_concerns_its_own_users_only(
     assert statuses(await asyncio.gather(*[client.profile() for client in clients])) == {200}
 
 
-CONFIGURED = "from devtools.redis import Redis; print(Redis.configured_answers(), *Redis.configured())"
+CONFIGURED = "from devtools import redis; print(redis.configured_answers(), *redis.configured())"
 
 
 @pytest.mark.parametrize("kind", ["running_cluster", "watched"])

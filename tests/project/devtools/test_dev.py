@@ -20,7 +20,7 @@ def development(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_local_development_environment_is_accepted() -> None:
     """Here and now nothing speaks against it."""
-    refuse_what_is_not_development(get_settings())
+    refuse_what_is_not_development()
     assert get_settings().is_dev
 
 
@@ -30,7 +30,7 @@ def test_another_environment_is_refused(monkeypatch: pytest.MonkeyPatch, environ
     monkeypatch.setenv("ENVIRONMENT", environment)
     monkeypatch.setenv("DB_PASSWORD", "good")
     with pytest.raises(Failure, match="ENVIRONMENT=dev"):
-        refuse_what_is_not_development(get_settings())
+        refuse_what_is_not_development()
 
 
 def test_a_clone_without_settings_is_told_where_they_come_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -38,14 +38,14 @@ def test_a_clone_without_settings_is_told_where_they_come_from(monkeypatch: pyte
     monkeypatch.delenv("ENVIRONMENT")
     monkeypatch.setenv("ENV_FILE", str(tmp_path / ".env"))
     with pytest.raises(Failure, match=r"There is no .*\.env.*: make env"):
-        refuse_what_is_not_development(get_settings())
+        refuse_what_is_not_development()
 
 
 def test_a_database_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody migrates a colleague's database by mistake; the password is not shown."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:s3cret@db.example.com/name")
     with pytest.raises(Failure, match=r"db\.example\.com.*DB_HOST=localhost") as failure:
-        refuse_what_is_not_development(get_settings())
+        refuse_what_is_not_development()
     assert "s3cret" not in str(failure.value)
 
 
@@ -55,14 +55,14 @@ def test_a_taken_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         port = taken.getsockname()[1]
         monkeypatch.setenv("PORT", str(port))
         with pytest.raises(Failure, match=f"Port {port} is taken.*PORT={port + 1} make dev"):
-            refuse_what_is_not_development(get_settings())
+            refuse_what_is_not_development()
 
 
 def test_a_host_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not said to be a taken port."""
     monkeypatch.setenv("HOST", "no.such.host.invalid")
     with pytest.raises(Failure, match=r"cannot listen on no\.such\.host\.invalid.*HOST=127\.0\.0\.1"):
-        refuse_what_is_not_development(get_settings())
+        refuse_what_is_not_development()
 
 
 def test_the_secrets_are_for_their_owner_alone(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.process import ROOT, START_TIMEOUT, Guarded, free_port, is_free, wait_until
+from devtools.process import ROOT, START_TIMEOUT, free_port, is_free, running, wait_until
 
 SLEEP = [
     sys.executable,
@@ -29,17 +29,28 @@ while not end.exists():
     time.sleep(0.01)
 sys.exit(7)
 """
-STARTER = "import sys, time; from devtools.process import Guarded; Guarded(sys.argv[1:]); time.sleep(600)"
+STARTER = """
+import sys, time
+from devtools.process import running
+
+with running(sys.argv[2:], on_terminal=sys.argv[1] == "terminal"):
+    time.sleep(600)
+"""
 STOPPER = """
 import pathlib, sys
-from devtools.process import Guarded, stop_on_signals, wait_until
+from devtools.process import running, stop_on_signals, wait_until
 
 stop_on_signals()
-command = Guarded(sys.argv[1:], patience=600)
-wait_until(pathlib.Path(sys.argv[-3]).exists, "the command did not start")
-command.stop()
+with running(sys.argv[1:], patience=600):
+    wait_until(pathlib.Path(sys.argv[-3]).exists, "the command did not start")
 """
-RUNNER = "import os, sys; from devtools.process import finish; sys.exit(finish(sys.argv[1:], os.environ))"
+RUNNER = """
+import os, sys
+from devtools.process import finish, stop_on_signals
+
+stop_on_signals()
+sys.exit(finish(sys.argv[1:], os.environ))
+"""
 
 
 def is_running(process: int) -> bool:
@@ -58,17 +69,19 @@ def written_number(path: Path) -> int:
 
 
 def test_a_guarded_command_stops_with_its_guard(tmp_path: Path) -> None:
-    """`stop` returns when the command is gone."""
-    command = Guarded([*SLEEP, str(tmp_path / "pid")])
-    process = written_number(tmp_path / "pid")
-    command.stop()
+    """The block ends when the command is gone."""
+    with running([*SLEEP, str(tmp_path / "pid")]):
+        process = written_number(tmp_path / "pid")
     assert not is_running(process)
 
 
-def test_a_guarded_command_does_not_outlive_a_killed_starter(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("where", "command"), [("apart", [*PARENT, *SLEEP]), ("terminal", SLEEP)], ids=["apart", "terminal"]
+)
+def test_a_guarded_command_does_not_outlive_a_killed_starter(tmp_path: Path, where: str, command: list[str]) -> None:
     """Even SIGKILL, which nobody can catch, leaves nothing behind, nor what the command started."""
-    command = [*PARENT, *SLEEP, str(tmp_path / "pid")]
-    starter = subprocess.Popen([sys.executable, "-c", STARTER, *command], cwd=ROOT)
+    arguments = [where, *command, str(tmp_path / "pid")]
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, *arguments], cwd=ROOT)
     process = written_number(tmp_path / "pid")
     starter.send_signal(signal.SIGKILL)
     starter.wait()
@@ -78,9 +91,8 @@ def test_a_guarded_command_does_not_outlive_a_killed_starter(tmp_path: Path) -> 
 
 def test_what_a_guarded_command_started_goes_with_it(tmp_path: Path) -> None:
     """A command that is killed cannot stop its own children."""
-    command = Guarded([*PARENT, *SLEEP, str(tmp_path / "pid")])
-    process = written_number(tmp_path / "pid")
-    command.stop()
+    with running([*PARENT, *SLEEP, str(tmp_path / "pid")]):
+        process = written_number(tmp_path / "pid")
     wait_until(lambda: not is_running(process), "the child outlived the command")
     assert not is_running(process)
 

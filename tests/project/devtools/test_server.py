@@ -2,82 +2,63 @@
 
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from devtools.process import Failure, free_port
-from devtools.server import Server
+from devtools.server import serving
 
 LISTEN = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 
 
-class Listener(Server):
-    """Any program that listens."""
-
-    name = "Listener"
-    variable = "LISTENER"
-    code = LISTEN
-
-    @classmethod
-    def configured(cls) -> tuple[str, int]:
-        return "localhost", 1
-
-    @classmethod
-    def configured_answers(cls) -> bool:
-        return False
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def prepare(self) -> None: ...
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-c", self.code, str(self.port)]
-
-    def is_ready(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Broken(Listener):
-    code = "import sys; sys.exit('no such disk')"
+def serve(folder: Path, wanted_port: int | None = None, code: str = LISTEN) -> AbstractContextManager[int]:
+    """Run any program that listens."""
+    return serving("Listener", folder, lambda port: [sys.executable, "-c", code, str(port)], listens, wanted_port)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else's server has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 def test_it_takes_the_wanted_port(tmp_path: Path) -> None:
     """So that other commands find it by the settings."""
     wanted = free_port()
-    server = Listener(tmp_path, wanted_port=wanted)
-    server.start()
-    assert (server.port, server.is_ready()) == (wanted, True)
-    server.stop()
-    assert not server.is_ready()
+    with serve(tmp_path, wanted) as port:
+        assert (port, listens(port)) == (wanted, True)
+    assert not listens(port)
 
 
-def test_a_taken_port_is_replaced(tmp_path: Path) -> None:
+def test_a_taken_port_is_replaced(tmp_path: Path, taken: int) -> None:
     """Somebody else's server is no obstacle."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = Listener(tmp_path, wanted_port=taken.getsockname()[1])
-        server.start()
-        assert server.port != taken.getsockname()[1]
-        server.stop()
+    with serve(tmp_path, taken) as port:
+        assert port != taken
 
 
-def test_a_port_that_was_just_taken_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_was_just_taken_is_replaced(tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look and the start somebody else may be quicker."""
-    with socket.create_server(("127.0.0.1", 0)) as quicker:
-        ports = [quicker.getsockname()[1], free_port()]
-        monkeypatch.setattr("devtools.server.free_port", lambda _: ports.pop(0))
-        monkeypatch.setattr(Listener, "is_ready", lambda self: self.port != quicker.getsockname()[1])
-        server = Listener(tmp_path)
-        server.start()
-        assert server.port != quicker.getsockname()[1]
-        server.stop()
+    ports = [taken, free_port()]
+    monkeypatch.setattr("devtools.server.free_port", lambda _: ports.pop(0))
+    monkeypatch.setitem(globals(), "listens", lambda port: port != taken)
+    with serve(tmp_path) as port:
+        assert port != taken
 
 
 def test_one_that_ends_at_once_is_explained(tmp_path: Path) -> None:
     """Its last words are shown, and where its log is."""
-    with pytest.raises(Failure, match=r"Listener did not start; its log is .*listener\.log:") as failure:
-        Broken(tmp_path).start()
+    with (
+        pytest.raises(Failure, match=r"Listener did not start; its log is .*listener\.log:") as failure,
+        serve(tmp_path, code="import sys; sys.exit('no such disk')"),
+    ):
+        pass
     assert "no such disk" in str(failure.value)
