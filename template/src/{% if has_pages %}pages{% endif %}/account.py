@@ -1,6 +1,7 @@
 """The page of the signed-in: who they are, where they are signed in, their password."""
 
 from contextlib import suppress
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -8,12 +9,13 @@ from src.auth.config import get_auth_settings
 from src.auth.dependencies import ClientDepends, CurrentUser, SessionId, VisitorDepends
 from src.auth.exceptions import SessionNotFoundException
 from src.auth.redirects import below_root, redirect
-from src.auth.schemes import ChangePasswordScheme, UserData
+from src.auth.schemes import ChangePasswordScheme, ConfirmScheme, UserData
 from src.auth.services import AuthService, AuthServiceDepends
 from src.auth.visitor import Visitor, sign_in, sign_out
 from src.exceptions import ApiError
 from src.pages import messages
 from src.pages.views import READ, Form, read_form, render, validate
+from src.users.services import UserServiceDepends
 
 router = APIRouter(prefix="/account")
 
@@ -69,6 +71,10 @@ async def _show(
     )
 
 
+def _ask(request: Request, user: UserData, form: Form, **values: Any) -> Response:
+    return render(request.scope, "confirm.html", form.status, form.headers, user=user, form=form, **values)
+
+
 def _back(request: Request, done: str) -> Response:
     return redirect(below_root(request.scope, f"/account?done={done}"))
 
@@ -111,7 +117,35 @@ async def end_session(
     return _out(request, "signed-out") if session_id == visitor.session_id else _back(request, "device")
 
 
+@router.api_route("/logout-all", methods=READ)
+async def confirm_logout_all(request: Request, user: CurrentUser) -> Response:
+    title, lead = messages.SIGN_OUT_EVERYWHERE, messages.SIGN_OUT_EVERYWHERE_LEAD
+    return _ask(request, user, Form(), title=title, lead=lead, action="/account/logout-all", asks_password=False)
+
+
 @router.post("/logout-all")
 async def logout_all(request: Request, user: CurrentUser, service: AuthServiceDepends) -> Response:
     await service.logout_all(user)
     return _out(request, "everywhere")
+
+
+def _confirm_deletion(request: Request, user: UserData, form: Form) -> Response:
+    title, lead = messages.DELETE_ACCOUNT, messages.DELETE_ACCOUNT_LEAD
+    return _ask(request, user, form, title=title, lead=lead, action="/account/delete", asks_password=True)
+
+
+@router.api_route("/delete", methods=READ)
+async def confirm_deletion(request: Request, user: CurrentUser) -> Response:
+    return _confirm_deletion(request, user, Form())
+
+
+@router.post("/delete")
+async def delete_account(
+    request: Request, user: CurrentUser, service: UserServiceDepends, client: ClientDepends
+) -> Response:
+    sent = await read_form(request)
+    try:
+        await service.delete_own(user, validate(ConfirmScheme, sent), client)
+    except ApiError as error:
+        return _confirm_deletion(request, user, Form(sent, error))
+    return _out(request, "deleted")

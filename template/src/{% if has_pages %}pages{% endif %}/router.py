@@ -1,6 +1,7 @@
 """Pages for everybody: home, sign in, register; and the way out."""
 
-from urllib.parse import quote
+from contextlib import suppress
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from loguru import logger
@@ -10,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from src.auth.config import get_auth_settings
 from src.auth.dependencies import ClientDepends, VisitorDepends
 from src.auth.redirects import below_root, redirect, requested, safe_redirect, to_refresh
-from src.auth.schemes import LoginScheme, RegisterScheme, UserData
+from src.auth.schemes import LoginScheme, RegisterScheme, Tokens, UserData
 from src.auth.services import AuthServiceDepends
 from src.auth.visitor import Visitor, sign_in, sign_out
 from src.exceptions import ApiError
@@ -63,7 +64,13 @@ async def show_login(request: Request) -> Response:
     query = request.query_params
     target = _next(query.get("next", ""))
     notice = messages.NOTICES.get(query.get("reason", "next" if target else ""), "")
-    return _show(request, "login.html", target, Form(), notice)
+    return _show(request, "login.html", target, Form({"username": query.get("username", "")}), notice)
+
+
+def _enter(request: Request, target: str, tokens: Tokens) -> Response:
+    response = redirect(target or below_root(request.scope, get_auth_settings().HOME_PAGE))
+    sign_in(response, tokens)
+    return response
 
 
 @router.post("/login")
@@ -71,14 +78,12 @@ async def login(
     request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
 ) -> Response:
     sent = await read_form(request)
-    target, settings = _next(sent.get("next", "")), get_auth_settings()
+    target = _next(sent.get("next", ""))
     try:
         _, tokens = await service.login(validate(LoginScheme, sent), client, visitor.presented())
     except ApiError as error:
         return _show(request, "login.html", target, Form(sent, error))
-    response = redirect(target or below_root(request.scope, settings.HOME_PAGE))
-    sign_in(response, tokens)
-    return response
+    return _enter(request, target, tokens)
 
 
 @router.api_route("/register", methods=READ)
@@ -90,16 +95,22 @@ async def show_register(request: Request) -> Response:
 async def register(
     request: Request, service: AuthServiceDepends, client: ClientDepends, visitor: VisitorDepends
 ) -> Response:
+    """Create an account and sign in, or send to sign in where SIGN_IN_AFTER_REGISTER is off or that was refused."""
     sent = await read_form(request)
     target = _next(sent.get("next", ""))
     if await visitor.user():
         return redirect(target or below_root(request.scope, get_auth_settings().HOME_PAGE))
     try:
-        await service.register(validate(RegisterScheme, sent), client)
+        data = validate(RegisterScheme, sent)
+        await service.register(data, client)
     except ApiError as error:
         return _show(request, "register.html", target, Form(sent, error))
-    query = f"&next={quote(target, safe='')}" if target else ""
-    return redirect(below_root(request.scope, f"/login?reason=registered{query}"))
+    if service.auth.settings.SIGN_IN_AFTER_REGISTER:
+        with suppress(ApiError, RedisError):
+            _, tokens = await service.login(LoginScheme(username=data.username, password=data.password), client)
+            return _enter(request, target, tokens)
+    query = {"reason": "registered", "username": data.username} | ({"next": target} if target else {})
+    return redirect(below_root(request.scope, f"/login?{urlencode(query)}"))
 
 
 @router.post("/logout")

@@ -66,9 +66,12 @@ def make_error_page(scope: Scope, status: int, detail: Any) -> str | None:
     """Return a page for who navigates and for who sends a form of the pages, or None if an error stays JSON."""
     if not isinstance(detail, str) or not _wants_page(scope):
         return None
+    visitor = scope.get("state", {}).get("visitor")  # not yet known if a layer before the guard refused the request
     return _fill_in(
         scope,
         "error.html",
+        is_known=visitor is not None,
+        user=visitor and visitor.claims,
         title=messages.ERROR_TITLES.get(status, messages.ERROR_TITLE),
         detail=messages.NO_PAGE if detail == base_messages.NOT_FOUND else detail,
         is_sign_in=status == HTTPStatus.UNAUTHORIZED,

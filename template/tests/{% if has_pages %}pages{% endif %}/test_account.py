@@ -11,12 +11,13 @@ from src.auth.schemes import UserData
 from src.pages import messages
 from src.pages.account import name_device
 from tests.auth.fixtures import PASSWORD, NewClient, NewUserFixture
-from tests.pages.reading import Page, look, send
+from tests.pages.reading import ANN, Page, look, send
 
 NEW = "four other words nobody guesses"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
-FORMS = ["/account/password", "/account/sessions/x", "/account/logout-all"]
+FORMS = ["/account/password", "/account/sessions/x", "/account/logout-all", "/account/delete"]
+QUESTIONS = ["/account/logout-all", "/account/delete"]
 
 
 def expire(client: AsyncClient, auth: AuthState) -> None:
@@ -83,6 +84,35 @@ async def test_signing_out_everywhere(signed_in: AsyncClient, new_client: NewCli
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?reason=everywhere")
     assert not signed_in.cookies
     assert (await other.get("/users/info")).status_code == 401
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+async def test_what_cannot_be_undone_is_asked_about_first(signed_in: AsyncClient, path: str) -> None:
+    """The page of the account leads to the question, which does nothing but lead back or on."""
+    account = Page(await look(signed_in, "/account"))
+    assert [link["class"] for link in account.find(tag="a", href=path)] == ["button button-bad"]
+    question = Page(await look(signed_in, path))
+    assert question.find(tag="form", action=path, method="post")
+    assert len(question.find(tag="a", href="/account")) == 2
+    assert [each["text"] for each in question.find(**{"class": "button button-danger"})] == [question.text(tag="h1")]
+    assert (await signed_in.get("/users/info")).status_code == 200
+
+
+async def test_an_account_is_deleted_with_its_password(signed_in: AsyncClient, new_client: NewClient) -> None:
+    """Not with another one, or with none; afterwards nobody is signed in."""
+    for sent in ({}, {"current_password": "wrong"}):
+        answer = await send(signed_in, "/account/delete", sent)
+        assert (answer.status_code, list(Page(answer).errors)) == (422, ["current_password"])
+    answer = await send(signed_in, "/account/delete", {"current_password": PASSWORD})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?reason=deleted")
+    assert not signed_in.cookies
+    assert (await send(await new_client(), "/login", ANN)).status_code == 401
+
+
+async def test_the_last_superuser_stays(superuser: AsyncClient) -> None:
+    """Said in the form."""
+    answer = await send(superuser, "/account/delete", {"current_password": PASSWORD})
+    assert (answer.status_code, Page(answer).text(role="alert")) == (409, auth_messages.LAST_SUPERUSER)
 
 
 async def test_a_new_password(signed_in: AsyncClient, new_client: NewClient) -> None:

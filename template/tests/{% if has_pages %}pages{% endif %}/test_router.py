@@ -22,9 +22,6 @@ from tests.pages.reading import ANN, BEA, Page, look, send
 async def test_from_registering_to_signing_out(anonymous: AsyncClient) -> None:
     """Each form leads to the next page."""
     answer = await send(anonymous, "/register", BEA)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login?reason=registered")
-    assert messages.NOTICES["registered"] == Page(await look(anonymous, "/login?reason=registered")).text(role="status")
-    answer = await send(anonymous, "/login", {"username": "bea", "password": PASSWORD})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert messages.WELCOME.format(name="bea") == Page(await look(anonymous, "/")).text(tag="h1")
     assert "bea@example.com" in (await look(anonymous, "/account")).text
@@ -32,11 +29,27 @@ async def test_from_registering_to_signing_out(anonymous: AsyncClient) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?reason=signed-out")
     assert not anonymous.cookies
     assert (await look(anonymous, "/account")).headers["location"] == "/login?next=%2Faccount"
+    answer = await send(anonymous, "/login", {"username": "bea@example.com", "password": PASSWORD})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+async def test_registering_may_lead_to_sign_in(anonymous: AsyncClient, auth: AuthState, is_refused: bool) -> None:
+    """With SIGN_IN_AFTER_REGISTER off, and where a limit refuses it: the name is filled in, the way on is kept."""
+    auth.settings.SIGN_IN_AFTER_REGISTER = is_refused
+    auth.limits._limits["LOGIN_ADDRESS"] = parse_many("1/minute") if is_refused else []
+    await send(anonymous, "/login", ANN)
+    answer = await send(anonymous, "/register", BEA | {"next": "/account?a=1"})
+    assert (answer.status_code, "set-cookie" in answer.headers) == (303, False)
+    page = Page(await look(anonymous, answer.headers["location"]))
+    assert page.text(role="status") == messages.NOTICES["registered"]
+    assert (page.value("username"), page.find(name="next")[0]["value"]) == ("bea", "/account?a=1")
+    assert "autofocus" in page.find(name="password")[0]
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/register"])
 async def test_a_page_is_there_for_everybody(anonymous: AsyncClient, client: AsyncClient, path: str) -> None:
-    """With the guard and without it; in its language, with a title, one heading and no script."""
+    """With the guard and without it; in its language, with a title, one heading and nothing inline."""
     for each in (anonymous, client):
         answer = await look(each, path)
         page = Page(answer)
@@ -44,7 +57,9 @@ async def test_a_page_is_there_for_everybody(anonymous: AsyncClient, client: Asy
         assert page.find(tag="html")[0]["lang"] == messages.LANG
         assert page.text(tag="title")
         assert len(page.find(tag="h1")) == 1
-        assert not [element for element in page.elements if element["tag"] in {"script", "style"} or "style" in element]
+        assert not [element for element in page.elements if element["tag"] == "style" or "style" in element]
+        scripts = [(element["src"], element["text"]) for element in page.find(tag="script")]
+        assert scripts == [("/static/script.js", "")]
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/register", "/account", "/static/style.css"])
@@ -74,7 +89,9 @@ async def test_the_policy_allows_nothing_unsafe(anonymous: AsyncClient) -> None:
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize(("name", "kind"), [("style.css", "text/css"), ("favicon.svg", "image/svg+xml")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("style.css", "text/css"), ("favicon.svg", "image/svg+xml"), ("script.js", "text/javascript")]
+)
 async def test_files_are_open_and_cached(anonymous: AsyncClient, signed_in: AsyncClient, name: str, kind: str) -> None:
     """A browser asks whether they are new; nothing else is below the folder."""
     for client in (anonymous, signed_in):
@@ -151,9 +168,9 @@ async def test_markup_is_shown_as_text(anonymous: AsyncClient) -> None:
     evil = '"><script>alert(1)</script>'
     for path in ("/login", "/register"):
         answer = await send(anonymous, path, {"username": evil, "email": evil, "password": evil, "next": f"/{evil}"})
-        assert "<script" not in answer.text
+        assert "<script>alert" not in answer.text
         assert Page(answer).value("username") == evil
-        assert "<script" not in (await look(anonymous, f"{path}?next=/{quote(evil)}")).text
+        assert "<script>alert" not in (await look(anonymous, f"{path}?next=/{quote(evil)}")).text
 
 
 @pytest.mark.parametrize("target", ["/account?a=1&b=%2F", "/users/info", "/?q=%D0%B1"])
@@ -196,7 +213,8 @@ async def test_links_and_redirects_keep_root_path(app: FastAPI, anonymous: Async
         str(each.get("href") or each.get("action")) for each in page.elements if {"href", "action"} & each.keys()
     ]
     assert all(address.startswith(("/api/", "#")) for address in addresses)
-    assert (await send(anonymous, "/register", BEA)).headers["location"] == "/api/login?reason=registered"
+    assert (await send(anonymous, "/register", BEA)).headers["location"] == "/api/"
+    assert (await send(anonymous, "/logout")).headers["location"] == "/api/login?reason=signed-out"
     assert (await send(anonymous, "/login", {"username": "bea", "password": PASSWORD})).headers["location"] == "/api/"
 
 

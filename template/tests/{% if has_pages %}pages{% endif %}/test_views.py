@@ -52,6 +52,16 @@ async def test_a_page_that_does_not_exist(signed_in: AsyncClient) -> None:
     assert (await signed_in.post("/nowhere", headers=FORM)).headers["content-type"] == "application/json"
 
 
+async def test_the_signed_in_keep_their_way_out(signed_in: AsyncClient, anonymous: AsyncClient) -> None:
+    """On an error page of the guard's routes; where it is too early to know who asks, nobody is called signed in."""
+    for client, path, is_signed_in in ((signed_in, "/nowhere", True), (anonymous, "/static/nothing", False)):
+        page = Page(await look(client, path))
+        assert bool(page.find(tag="a", href="/account")) is bool(page.find(action="/logout")) is is_signed_in
+        assert bool(page.find(tag="a", href="/login")) is not is_signed_in
+    answer = await signed_in.post("/login", content=b"x" * 20_000, headers=FORM | {"Content-Type": "text/plain"})
+    assert (answer.status_code, Page(answer).find(tag="nav")) == (415, [])
+
+
 async def test_a_failure_is_a_page_with_the_headers_of_a_page(app: FastAPI, signed_in: AsyncClient) -> None:
     """And with the request's id, to tell somebody."""
 

@@ -119,7 +119,7 @@ def register(page: Page, words: dict[str, Any], name: str, path: str = "/registe
 def sign_in(page: Page, words: dict[str, Any], name: str, path: str | None = "/login") -> None:
     if path:
         page.goto(path)
-    page.get_by_label(words["USERNAME"]).fill(name)
+    page.get_by_label(words["LOGIN_NAME"]).fill(name)
     page.get_by_label(words["PASSWORD"], exact=True).fill(PASSWORD)
     go(page.get_by_role("button", name=words["SIGN_IN"]))
 
@@ -140,13 +140,45 @@ def test_register_sign_in_and_out(new_device: NewDevice, site: Site, name: str, 
     page.goto("/")
     go(page.get_by_role("main").get_by_role("link", name=words["REGISTER"]))
     register(page, words, name, page.url)
-    expect(page.get_by_role("status")).to_have_text(words["NOTICES"]["registered"])
-    sign_in(page, words, name, None)
+    expect(page.get_by_role("heading", level=1)).to_have_text(words["WELCOME"].format(name=name))
+    go(page.get_by_role("navigation").get_by_role("button", name=words["SIGN_OUT"]))
+    sign_in(page, words, f"{name}@example.com", None)
     expect(page.get_by_role("heading", level=1)).to_have_text(words["WELCOME"].format(name=name))
     go(page.get_by_role("navigation").get_by_role("link", name=words["ACCOUNT"]))
     expect(page.get_by_text(f"{name}@example.com")).to_be_visible()
     go(page.get_by_role("navigation").get_by_role("button", name=words["SIGN_OUT"]))
     expect(page.get_by_role("status")).to_have_text(words["NOTICES"]["signed-out"])
+    assert page.context.cookies() == []
+
+
+def test_a_password_can_be_shown(new_device: NewDevice, site: Site) -> None:
+    """By a button that says whether it is, and that is there with JavaScript only; what is sent was hidden again."""
+    page, plain = new_device(), new_device(java_script_enabled=False)
+    for each in (page, plain):
+        each.goto("/login")
+    expect(plain.get_by_role("button")).to_have_count(1)
+    field = page.get_by_label(site.words["PASSWORD"], exact=True)
+    button = page.get_by_role("button", name=site.words["SHOW_PASSWORD"])
+    for shown, kind in (("false", "password"), ("true", "text"), ("false", "password"), ("true", "text")):
+        expect(button).to_have_attribute("aria-pressed", shown)
+        expect(field).to_have_attribute("type", kind)
+        button.click()
+    button.click()
+    page.evaluate("document.forms[0].addEventListener('submit', event => event.preventDefault())")
+    page.get_by_role("button", name=site.words["SIGN_IN"]).click()
+    expect(field).to_have_attribute("type", "password")
+
+
+def test_an_account_can_be_deleted(page: Page, site: Site, name: str) -> None:
+    """After a question that one can walk away from, and with the password."""
+    register(page, site.words, name)
+    page.goto("/account")
+    go(page.get_by_role("link", name=site.words["DELETE_ACCOUNT"]))
+    go(page.get_by_role("link", name=site.words["CANCEL"]))
+    go(page.get_by_role("link", name=site.words["DELETE_ACCOUNT"]))
+    page.get_by_label(site.words["CURRENT_PASSWORD"], exact=True).fill(PASSWORD)
+    go(page.get_by_role("button", name=site.words["DELETE_ACCOUNT"]))
+    expect(page.get_by_role("status")).to_have_text(site.words["NOTICES"]["deleted"])
     assert page.context.cookies() == []
 
 
@@ -172,19 +204,18 @@ def test_a_name_that_is_markup_is_text(page: Page, site: Site) -> None:
     register(page, site.words, evil)
     expect(page.get_by_label(site.words["USERNAME"])).to_have_value(evil)
     sign_in(page, site.words, evil)
-    expect(page.get_by_label(site.words["USERNAME"])).to_have_value(evil)
+    expect(page.get_by_label(site.words["LOGIN_NAME"])).to_have_value(evil)
     assert page.locator("img").count() == 0
 
 
 def test_an_expired_token_is_refreshed_unseen(page: Page, site: Site, name: str, run: Run) -> None:
     """The page asked for appears, its query kept; a form sent too late leads back to its page."""
     register(page, site.words, name)
-    sign_in(page, site.words, name, None)
     expire(page, site, run)
     page.goto("/account?a=%2F&b=%D0%B1")
     assert page.url == f"{site.url}/account?a=%2F&b=%D0%B1"
     expire(page, site, run)
-    go(page.get_by_role("button", name=site.words["SIGN_OUT_EVERYWHERE"]))
+    go(page.get_by_role("button", name=site.words["CHANGE_PASSWORD"]))
     expect(page.get_by_role("heading", level=1)).to_have_text(site.words["ACCOUNT_TITLE"])
     assert page.url == f"{site.url}/account"
 
@@ -193,8 +224,9 @@ def test_two_devices(new_device: NewDevice, site: Site, name: str) -> None:
     """One signs the other out, which is then asked to sign in and returns to its page."""
     phone, desk = new_device(), new_device()
     register(phone, site.words, name)
+    phone.goto("/account")
+    sign_in(desk, site.words, name, "/login?next=/account")
     for device in (phone, desk):
-        sign_in(device, site.words, name, "/login?next=/account")
         expect(device.get_by_text(site.words["THIS_DEVICE"])).to_have_count(1)
     others = desk.get_by_role("listitem").filter(has_not_text=site.words["THIS_DEVICE"])
     go(others.get_by_role("button"))
@@ -204,6 +236,7 @@ def test_two_devices(new_device: NewDevice, site: Site, name: str) -> None:
     assert phone.url.startswith(f"{site.url}/login?")
     sign_in(phone, site.words, name, None)
     assert phone.url == f"{site.url}/account?a=1"
+    go(phone.get_by_role("link", name=site.words["SIGN_OUT_EVERYWHERE"]))
     go(phone.get_by_role("button", name=site.words["SIGN_OUT_EVERYWHERE"]))
     expect(phone.get_by_role("status")).to_have_text(site.words["NOTICES"]["everywhere"])
     desk.reload()
@@ -213,7 +246,6 @@ def test_two_devices(new_device: NewDevice, site: Site, name: str) -> None:
 def test_the_signed_in_are_kept_off_sign_in(page: Page, site: Site, name: str) -> None:
     """They land where they would have landed."""
     register(page, site.words, name)
-    sign_in(page, site.words, name, None)
     for path, target in (("/login", "/"), ("/register", "/"), ("/login?next=%2Faccount%3Fa", "/account?a")):
         page.goto(path)
         assert page.url == f"{site.url}{target}"
@@ -223,7 +255,6 @@ def test_the_signed_in_are_kept_off_sign_in(page: Page, site: Site, name: str) -
 def test_a_form_of_another_site_does_nothing(page: Page, site: Site, name: str, tmp_path: Path, host: str) -> None:
     """Another host, and another port of this one, to which the browser does send the cookies."""
     register(page, site.words, name)
-    sign_in(page, site.words, name, None)
     (tmp_path / "favicon.ico").touch()
     server = ThreadingHTTPServer((host, 0), partial(Quiet, directory=str(tmp_path)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -253,8 +284,7 @@ def test_it_fits_every_screen(new_device: NewDevice, site: Site, name: str, sche
     expect(page.get_by_role("alert")).to_be_visible()
     assert_readable(page)
     register(page, site.words, name)
-    sign_in(page, site.words, name, None)
-    for path in ("/", "/account", "/nowhere"):
+    for path in ("/", "/account", "/nowhere", "/account/logout-all", "/account/delete"):
         page.goto(path)
         assert_readable(page)
 
@@ -294,6 +324,7 @@ def assert_readable(page: Page) -> None:
 def test_the_keyboard_is_enough(page: Page, site: Site, name: str) -> None:
     """The skip link comes first, what has the focus shows it, and forms are sent by Enter."""
     register(page, site.words, name)
+    page.context.clear_cookies()
     page.goto("/")
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name=site.words["SKIP"])
@@ -306,7 +337,7 @@ def test_the_keyboard_is_enough(page: Page, site: Site, name: str) -> None:
     expect(link).to_be_focused()
     assert link.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
     page.goto("/login")
-    expect(page.get_by_label(site.words["USERNAME"])).to_be_focused()
+    expect(page.get_by_label(site.words["LOGIN_NAME"])).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
