@@ -156,7 +156,15 @@ def check(repository: Path, release: Release, previous: Release | None) -> str:
         return notes(new, release.version)
 
 
-def main(repository: Path = ROOT) -> None:
+def publish(repository: Path, release: Release, text: str) -> None:
+    """Push the tag, and show its section of the changelog on GitHub."""
+    git(repository, "-c", "credential.helper=!gh auth git-credential", "push", "--quiet", "origin", release.tag)
+    command = ["gh", "release", "create", release.tag, "--verify-tag", "--title", release.tag, "--notes", text]
+    subprocess.run(command, cwd=repository, check=True)
+
+
+def main(repository: Path = ROOT, *options: str) -> None:
+    """Tag the releases that have no tag; with `--publish`, as CI does, push and announce them too."""
     if changed := git(repository, "status", "--porcelain"):
         fail(f"A release is a commit: commit these first.\n{changed}")
     found = releases(repository)
@@ -165,14 +173,18 @@ def main(repository: Path = ROOT) -> None:
         fail(f"Another commit than its release has the tag {', '.join(moved)}: a release that users have never moves.")
     pairs = zip([None, *found], found, strict=False)
     waiting = [(release, previous) for previous, release in pairs if release.tag not in tagged]
-    if not waiting:
+    is_published = "--publish" in options
+    if not waiting and not is_published:
         fail(f"Every release has its tag, the last is {found[-1].tag if found else 'none'}. {HOW}")
     for release, previous in waiting:
         text = check(repository, release, previous)
         git(repository, "tag", "--annotate", release.tag, release.commit, "--message", f"{release.tag}\n\n{text}")
         print(f"{release.tag} is the commit {release.commit[:9]}.")
-    print("When CI has passed: git push --follow-tags")
+        if is_published:
+            publish(repository, release, text)
+    if not is_published:
+        print("When CI has passed: git push --follow-tags")
 
 
 if __name__ == "__main__":
-    main()
+    main(ROOT, *sys.argv[1:])

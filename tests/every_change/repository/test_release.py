@@ -1,5 +1,6 @@
 """Releases are found in the history, and one that breaks a promise gets no tag."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,26 @@ def test_a_release_gets_its_tag_once(repository: Path, capsys: pytest.CaptureFix
     commit_all(repository, "docs: something else")
     with pytest.raises(SystemExit, match=r"the last is v998\.1\.0\. How to release"):
         main(repository)
+
+
+def test_ci_publishes_a_release_once(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tag is on origin, `gh` gets the section of the changelog, and the next push finds nothing to do."""
+    origin, said = tmp_path / "origin.git", tmp_path / "said.txt"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(origin))
+    git(repository, "remote", "set-url", "origin", str(origin))
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {said}\n')
+    gh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(gh.parent), prepend=os.pathsep)
+    set_version(repository, "998.1.0")
+    commit_all(repository, "chore: release 998.1.0")
+    for _ in range(2):
+        main(repository, "--publish")
+    released = git(repository, "rev-parse", "HEAD").strip()
+    assert git(origin, "rev-parse", "v998.1.0^{commit}").strip() == released
+    assert said.read_text().count("--verify-tag") == 1
+    assert "**When you update:** nothing." in said.read_text()
 
 
 def rename_question(folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.rendering import ROOT
+from tests.support.variants import EXTRAS
 
 TESTS = ROOT / "tests"
 TIERS = ("every_change", "nightly")
@@ -36,6 +37,18 @@ def test_each_night_runs_every_part() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8"))
     parts = workflow["jobs"]["test-all"]["strategy"]["matrix"]["part"]
     assert set(parts) == folders("every_change") | folders("nightly")
+
+
+def test_each_week_new_services_meet_the_newest_packages() -> None:
+    """Linters and suites, of the default, the largest and the barest project."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["upgrade"]
+    assert job["steps"][-1]["run"].splitlines() == ["uv lock --upgrade", "make check", "make test"]
+    assert job["strategy"]["matrix"]["answers"] == [
+        "",
+        f"-d celery=true -d extras=[{','.join(EXTRAS)}]",
+        "-d auth=false -d lang=ru",
+    ]
 
 
 def test_every_patience_is_one_number() -> None:
