@@ -19,7 +19,6 @@ WIRING = {
     "template/Makefile.jinja",
     "template/SECURITY.md.jinja",
     "template/devtools/dev.py.jinja",
-    "template/devtools/services.py.jinja",
     "template/docker-compose.yaml.jinja",
     "template/migrations/versions/0001_first.py.jinja",
     "template/pyproject.toml.jinja",
