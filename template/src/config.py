@@ -153,8 +153,15 @@ class Settings(EnvSettings):
     MAX_BODY_SIZE: int = Field(1_048_576, ge=1, description="largest request body, bytes")
     BODY_TIMEOUT: float = Field(20, gt=0, description="seconds to wait for more of a request body")
     BODY_MIN_RATE: int = Field(1_024, ge=1, description="bytes per second of a body that takes longer than that")
+    DRAIN_SECONDS: float | None = Field(
+        None, ge=0, description="seconds between SIGTERM and the end of the listener; empty: 5 in prod, otherwise 0"
+    )
     SHUTDOWN_TIMEOUT: int = Field(10, ge=0, description="seconds that running requests get when the service stops")
     # Yours below this line.
+
+    @property
+    def drain_seconds(self) -> float:
+        return (5 if self.is_prod else 0) if self.DRAIN_SECONDS is None else self.DRAIN_SECONDS
 
     @property
     def docs_url(self) -> str | None:

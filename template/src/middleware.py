@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from http import HTTPStatus
 from secrets import token_hex
+from threading import Event
 from time import perf_counter
 
 from fastapi.exceptions import ResponseValidationError
@@ -43,6 +44,8 @@ SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
 ]
 HSTS = b"max-age=31536000"
+
+stopping = Event()  # a load balancer is to send its requests, and its clients their next ones, elsewhere
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -85,6 +88,8 @@ class OuterMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*self._secured(scope, message.get("headers", ())), (b"x-request-id", number)]
+                if stopping.is_set():
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:

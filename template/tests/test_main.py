@@ -3,11 +3,13 @@
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from urllib.request import urlopen
 
 import pytest
@@ -16,6 +18,7 @@ from httpx import AsyncClient
 
 from devtools.process import ROOT, free_port, wait_until
 from src import about, routers
+from src.config import get_settings
 from src.main import create_app
 
 
@@ -32,9 +35,9 @@ def serving(*command: str, port: int) -> Iterator["subprocess.Popen[str]"]:
         process.communicate(timeout=30)
 
 
-def answers(port: int) -> bool:
+def answers(port: int, path: str = "/health") -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/health") as answer:
+        with urlopen(f"http://127.0.0.1:{port}{path}") as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -51,6 +54,56 @@ def test_it_starts_and_stops(command: str) -> None:
     assert "started" in log
     assert "stopped" in log
     assert process.returncode == (0 if command == "src.main" else -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_on_while_a_load_balancer_turns_away(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """For DRAIN_SECONDS it is not ready, answers and keeps no connection; a second signal ends it at once."""
+    monkeypatch.setenv("DRAIN_SECONDS", "3600")
+    port = free_port()
+    with serving("src.main", port=port) as process, ExitStack() as stack:
+        wait_until(lambda: answers(port), "the service does not answer")
+        kept = stack.enter_context(closing(HTTPConnection("127.0.0.1", port)))
+        kept.request("GET", "/health")
+        assert kept.getresponse().read()
+        process.send_signal(number)
+        wait_until(lambda: not answers(port, "/health/ready"), "the service is still ready")
+        kept.request("GET", "/health")
+        answer = kept.getresponse()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        process.send_signal(number)
+        _, log = process.communicate(timeout=30)
+    assert "stopped" in log
+    assert process.returncode == 0
+
+
+def test_it_stops_by_itself_after_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One signal is enough."""
+    monkeypatch.setenv("DRAIN_SECONDS", "0.1")
+    port = free_port()
+    with serving("src.main", port=port) as process:
+        wait_until(lambda: answers(port), "the service does not answer")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("environment", "seconds"), [("dev", 0), ("test", 0), ("prod", 5)])
+def test_only_production_has_a_load_balancer_to_wait_for(
+    monkeypatch: pytest.MonkeyPatch, environment: str, seconds: int
+) -> None:
+    """Unless DRAIN_SECONDS says so."""
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    assert get_settings().drain_seconds == seconds
+
+
+def test_compose_waits_until_it_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than DRAIN_SECONDS and SHUTDOWN_TIMEOUT together."""
+    monkeypatch.setenv("ENVIRONMENT", "prod")
+    settings = get_settings()
+    grace = re.search(r"stop_grace_period: (\d+)s", (ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
+    assert grace
+    assert int(grace[1]) > settings.drain_seconds + settings.SHUTDOWN_TIMEOUT
 
 
 def test_requests_log_json_only_in_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:

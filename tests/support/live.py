@@ -12,7 +12,7 @@ from tests.support.clients import PASSWORD, Client
 from tests.support.patience import PATIENCE
 from tests.support.service import READY, Service, fetch, free_port
 
-# As in production, but for cheap hashes, no rate limits, and short waits for a database that does not answer.
+# As in production, but for cheap hashes, no rate limits, no load balancer, and short waits for a database that does not answer.
 SETTINGS = {
     "ENVIRONMENT": "prod",
     "LEVEL": "DEBUG",
@@ -27,6 +27,7 @@ SETTINGS = {
     "REFRESH_GRACE_SECONDS": "60",
     "DB_CONNECT_TIMEOUT": "1",
     "DB_COMMAND_TIMEOUT": "1",
+    "DRAIN_SECONDS": "0",
 }
 # What a log may never hold: what clients sent or got, hashes, tokens in any form, and what only a bug logs.
 SECRETS = (PASSWORD, "@example.com", "eyJ", "$2b$", "hmac-sha384", "_token", "Cookie", "cookie")
@@ -37,7 +38,7 @@ class LiveService(Service):
     """One process of the service, on a port of its own."""
 
     def __init__(self, backends: Backends, settings: dict[str, str]) -> None:
-        self.port = free_port()
+        self.port = int(settings.get("PORT") or free_port())
         self._looked_at = 0
         self._secrets = [value for name, value in backends.settings.items() if name.endswith(("PASSWORD", "KEY"))]
         environment = {**backends.environment, **SETTINGS, **settings, "PORT": str(self.port)}

@@ -16,6 +16,7 @@ INSTALL = ["apt-get", "install", "--yes", "--no-install-recommends"]
 # Each command with the packages that bring it, and the folders of tests that need it.
 COMMANDS = {
     "chromium": (CHROMIUM, {"every_change/service", "nightly/docs"}),
+    "haproxy": (["haproxy"], {"nightly/service"}),
     "nginx": (["nginx-light"], {"nightly/service"}),
     "pgbouncer": (["pgbouncer"], {"nightly/growth"}),
     "rabbitmq-server": (["rabbitmq-server"], {"nightly/growth"}),

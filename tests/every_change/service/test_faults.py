@@ -189,6 +189,7 @@ async def test_while_redis_takes_no_write_the_signed_in_can_read(
     """Their requests need none; a change that needs one is refused before it is committed."""
     with fault(backends):
         assert (await signed_in.profile()).json()["username"] == signed_in.username
+        assert (await signed_in.get("/health/ready")).status_code == 200
         if fault is not redis_full:  # which takes deletions
             assert_unavailable(
                 await signed_in.ask("PATCH", "/users/info", json={"username": new_name(), "current_password": PASSWORD})
