@@ -1,4 +1,4 @@
-"""Prints the numbers that this template wants to keep: `make bench`. Nothing here is asserted."""
+"""Print the numbers that this template tracks: `make bench`. Nothing here is asserted."""
 
 from benchmarks import rendering, requests, size
 

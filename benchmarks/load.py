@@ -1,4 +1,4 @@
-"""A client that costs little, and what a server spends on answering it."""
+"""A cheap client, and a measure of what a server spends on answering it."""
 
 import asyncio
 import time
@@ -31,14 +31,14 @@ def cpu_seconds(process: int) -> float:
 
 
 async def cpu_per_request(process: int, port: int, head: bytes, requests: int) -> float:
-    """Return the CPU seconds that a process spends on one of many requests, over connections that stay open."""
+    """Return the CPU seconds that a process spends per request, over connections that stay open."""
     before = cpu_seconds(process)
     await asyncio.gather(*[_ask(port, head, requests // CLIENTS) for _ in range(CLIENTS)])
     return (cpu_seconds(process) - before) / requests
 
 
 async def latencies(port: int, path: str, seconds: float) -> list[float]:
-    """Ask for one path, one request after the other, and return how long each took."""
+    """Request one path repeatedly, one request after the other, and return how long each took."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     found, end = [], time.perf_counter() + seconds
     while (started := time.perf_counter()) < end:

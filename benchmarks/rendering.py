@@ -15,7 +15,7 @@ ROUNDS = 5
 
 
 def _seconds(template: Path, folder: Path) -> float:
-    """Time one `copier copy` of a new process, seconds."""
+    """Time one `copier copy` in a new process, in seconds."""
     command = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", str(template), str(folder)]
     started = time.perf_counter()
     subprocess.run(command, check=True)

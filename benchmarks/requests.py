@@ -1,4 +1,4 @@
-"""Requests: CPU, logins, start and memory, against the barest that could do the same"""
+"""Requests: CPU, logins, start and memory, against the simplest program that could do the same"""
 
 import asyncio
 import os
@@ -24,16 +24,16 @@ from tests.support.service import free_port
 
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-# What the tests change for their own sake is as in a service again.
+# Settings that the tests change are restored to those of a service.
 OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12", "DB_CONNECT_TIMEOUT": "3", "DB_COMMAND_TIMEOUT": "10"}
 ROUNDS, REQUESTS, STARTS = 8, 1000, 3
-HAMMERS, HAMMERING = 16, 6.0  # clients that do nothing but sign in, and for how many seconds
+HAMMERS, HAMMERING = 16, 6.0  # clients that only sign in, and for how many seconds
 
 Measure = Iterator[tuple[str, str, str]]
 
 
 def synced(project: Path, virtual: Path, *groups: str) -> dict[str, str]:
-    """Install the project with some of its dependency groups; return the variables that lead there."""
+    """Install the project with some of its dependency groups; return the variables that activate the environment."""
     path = f"{virtual / 'bin'}{os.pathsep}{os.environ['PATH']}"
     variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(virtual), "VIRTUAL_ENV": str(virtual), "PATH": path}
     subprocess.run(["uv", "sync", "--quiet", "--no-default-groups", *groups], cwd=project, env=variables, check=True)
@@ -42,7 +42,7 @@ def synced(project: Path, virtual: Path, *groups: str) -> dict[str, str]:
 
 @contextmanager
 def project_with_servers() -> Iterator[Backends]:
-    """The default project with two routes more, and its servers; it runs with what it has in production."""
+    """The default project with two more routes, and its servers; it runs with its production dependencies."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         project = render(take_snapshot(Path(name) / "template"), Path(name) / "project")
         for script in INSIDE.glob("*.py"):
@@ -60,7 +60,7 @@ def project_with_servers() -> Iterator[Backends]:
 
 @contextmanager
 def serving(backends: Backends, command: list[str], port: int) -> Iterator[tuple[int, float]]:
-    """Run a server; yield its process id, and the seconds until it answered."""
+    """Run a server; yield its process id and the seconds until it responded."""
     environment = {**backends.environment, **SETTINGS, **OURS, "PORT": str(port)}
     started = time.perf_counter()
     log = backends.project / f"{port}.log"
@@ -95,7 +95,7 @@ def ours(backends: Backends) -> Iterator[tuple[int, int, float]]:
 
 
 def best(pairs: list[tuple[float, ...]]) -> str:
-    """Compare the least that each of two ever needed: what else runs on the machine only adds to it."""
+    """Compare the smallest value of each of two: other load on the machine only adds to it."""
     first, second = (min(values) for values in zip(*pairs, strict=True))
     return f"{first / second:.2f}"
 
@@ -130,7 +130,7 @@ async def measure_cpu(backends: Backends) -> AsyncIterator[tuple[str, str, str]]
 
 
 async def hammer(port: int, username: str, end: float) -> int:
-    """Sign in again and again; return how often it went well."""
+    """Sign in again and again; return how many times it succeeded."""
     done = 0
     async with Client(port) as client:
         while time.monotonic() < end:

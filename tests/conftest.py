@@ -29,7 +29,7 @@ pytest_plugins = [
 CACHE = ROOT / ".cache"
 DROPPED = ("asgi-correlation-id>=5.0.1,<6", "secure>=2.0.1,<3")  # what a project of 0.2.0 imports until it is updated
 collect_ignore = ["project"]  # tests of a rendered project, run inside of one
-# Of the environment of whoever runs the tests, a rendered project gets nothing that could be one of its settings.
+# A rendered project gets nothing from the tester's environment that could be one of its settings.
 KEPT = (
     "PATH",
     "HOME",
@@ -47,12 +47,12 @@ TRACING = ("opentelemetry-sdk>=1.45,<2", "opentelemetry-exporter-otlp-proto-http
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say before the first test what it cannot do without."""
+    """Name missing requirements before the first test runs."""
     return list(what_is_missing(config.args))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where the time went: seconds of all processes together, by folder."""
+    """Report where the time went: seconds of all processes together, by folder."""
     seconds: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -64,19 +64,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_configure() -> None:
-    # A shell without job control starts what it runs in the background deaf to Ctrl-C, and so would be what tests start.
+    # A shell without job control starts background processes with SIGINT ignored, and tests would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     use_memory()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let each process begin with its share of what takes long: none ends with it when the others have nothing to do."""
+    """Give each process its share of the slow tests first, so that none is left with one at the end."""
     processes = getattr(config, "workerinput", {"workercount": 1})["workercount"]
     long = [item for item in items if item.path.parent.name in LONG]
     short = [item for item in items if item.path.parent.name not in LONG]
     per_process = -(-len(items) // processes)
     items.clear()
-    for number in range(processes):  # xdist gives them away in as many parts of equal length
+    for number in range(processes):  # xdist distributes them in this many parts of equal length
         share = long[number::processes]
         room = per_process - len(share)
         items += [*share, *short[:room]]
@@ -90,7 +90,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Variant], Path]:
-    """Render a variant once; it is for reading only."""
+    """Render a variant once; treat the result as read-only."""
     done: dict[Variant, Path] = {}
 
     def get(variant: Variant) -> Path:
@@ -123,7 +123,7 @@ def one_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def new_project(template: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Render a project of one's own, to change and to run."""
+    """Render a separate project that the test may change and run."""
 
     def make(**answers: Any) -> Path:
         return render(template, tmp_path / "project", **answers)
@@ -140,7 +140,7 @@ def clean_environment() -> dict[str, str]:
 def shared_environment(
     template: Path, tmp_path_factory: pytest.TempPathFactory, clean_environment: dict[str, str], worker_id: str
 ) -> dict[str, str]:
-    """Environment variables with which `uv run` and `python` use one virtual environment for all variants."""
+    """Return environment variables with which `uv run` and `python` use one virtual environment for all variants."""
     CACHE.mkdir(exist_ok=True)
     virtual = CACHE / "venv"
     variables = {
@@ -148,10 +148,10 @@ def shared_environment(
         "UV_PROJECT_ENVIRONMENT": str(virtual),
         "VIRTUAL_ENV": str(virtual),
         "PATH": f"{virtual / 'bin'}{os.pathsep}{clean_environment['PATH']}",
-        "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode")),  # none beside the sources, for all processes
-        "MYPY_CACHE_DIR": str(CACHE / f"mypy-{worker_id}"),  # what it knows of libraries
+        "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode")),  # no bytecode next to the sources
+        "MYPY_CACHE_DIR": str(CACHE / f"mypy-{worker_id}"),  # the cache of library types
         "UV_NO_SYNC": "1",
-        **{name: str(free_port()) for name in ("DB_PORT", "REDIS_PORT")},  # of servers that a project starts
+        **{name: str(free_port()) for name in ("DB_PORT", "REDIS_PORT")},  # for a project's servers
     }
     with FileLock(CACHE / "venv.lock"):
         everything = render(template, tmp_path_factory.mktemp("everything"), **EVERYTHING.answers)
@@ -165,7 +165,7 @@ def shared_environment(
 
 @pytest.fixture(scope="session")
 def known_types(template: Path, tmp_path_factory: pytest.TempPathFactory, shared_environment: dict[str, str]) -> None:
-    """What mypy knows of the libraries, found out once and copied for each process of these tests."""
+    """The mypy cache of the libraries, built once and copied for each process of these tests."""
     cache, seed = Path(shared_environment["MYPY_CACHE_DIR"]), CACHE / "mypy"
     with FileLock(CACHE / "mypy.lock"):
         if not seed.exists():
@@ -183,7 +183,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def run(shared_environment: dict[str, str]) -> Run:
-    """Run a command of the shared environment in a project; what it said is shown if it failed."""
+    """Run a command of the shared environment in a project; show its output if it failed."""
 
     def run(*command: str, cwd: Path, fails: bool = False, **variables: str) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
@@ -204,7 +204,7 @@ def run(shared_environment: dict[str, str]) -> Run:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Copier reads defaults of the user's own; tests have none."""
+    """Copier reads the user's own defaults; tests have none."""
     with pytest.MonkeyPatch.context() as patch:
         settings = tmp_path_factory.mktemp("settings") / "settings.yml"
         settings.write_text("{}\n")

@@ -1,1 +1,1 @@
-"""What runs in the rendered project, in its environment."""
+"""Benchmark scripts that run inside the rendered project, in its environment."""

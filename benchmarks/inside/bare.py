@@ -1,4 +1,4 @@
-"""FastAPI and nothing else: what everything is compared with."""
+"""A bare FastAPI application: the baseline for every comparison."""
 
 from fastapi import FastAPI
 from pydantic import BaseModel

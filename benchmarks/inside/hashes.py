@@ -1,4 +1,4 @@
-"""Prints how many passwords a second this machine can check with all its cores, by nothing but bcrypt."""
+"""Print how many passwords per second this machine can check on all cores with bcrypt alone."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Two routes of a user's, as any feature has them; they stand in for src/routers.py."""
+"""Two routes as any feature has them; they replace src/routers.py."""
 
 from fastapi import APIRouter
 from src.auth.dependencies import CurrentUser

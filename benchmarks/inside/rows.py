@@ -1,4 +1,4 @@
-"""Prints two ratios of the manager: a page deep in a million rows ÷ the first, and add_all ÷ COPY."""
+"""Print two ratios of the manager: a page deep in a million rows ÷ the first, and add_all ÷ COPY."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Moves files of a project and keeps what the user wrote in them; a migration script calls it.
+"""Move files of a project and keep the user's edits in them; called by a migration script.
 
 Copier deletes a file that the template has moved, and the user's edits in it are lost. So after an update this merges
 three texts into the new place: the user's own, what the old version of the template had rendered, and what the new one
@@ -21,7 +21,7 @@ import yaml
 
 ANSWERS = ".copier-answers.yml"
 LABELS = ["-L", "before updating", "-L", "last update", "-L", "after updating"]
-MOST_CONFLICTS = 128  # up to 127 `git merge-file` counts them, above that it failed
+MOST_CONFLICTS = 128  # `git merge-file` counts up to 127 conflicts; a higher status is an error
 
 
 def move_files(moves: Mapping[str, str], project: Path = Path()) -> list[str]:
@@ -42,7 +42,7 @@ def move_files(moves: Mapping[str, str], project: Path = Path()) -> list[str]:
 
 
 def _show(project: Path, name: str) -> bytes | None:
-    """Return a file as it was committed before the update; None: it was not there."""
+    """Return a file as it was committed before the update, or None if it did not exist."""
     command = ["git", "show", f"HEAD:./{name}"]
     done = subprocess.run(command, cwd=project, capture_output=True, check=False)
     return None if done.returncode else done.stdout
@@ -57,15 +57,15 @@ def _render_old_version(project: Path, folder: Path) -> Path:
 
 
 def _move(project: Path, old: Path, before: str, after: str) -> bool:
-    """Move one file and say whether it has conflicts."""
+    """Move one file and return whether it has conflicts."""
     users, base, target = _show(project, before), old / before, project / after
     if not base.exists():
-        return False  # with these answers the old version had no such file
+        return False  # the old version did not have this file with these answers
     (project / before).unlink(missing_ok=True)
     if users is None:
         target.unlink(missing_ok=True)
         return False
-    if not target.exists():  # with these answers the new version has none: what is edited is not thrown away
+    if not target.exists():  # the new version does not have it with these answers; keep the user's edits
         if users != base.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(users)
@@ -105,7 +105,7 @@ def _merge(users: bytes, base: Path, target: Path) -> bool:
 
 
 def _mark_unmerged(target: Path, *stages: bytes) -> None:
-    """Let git list the file among its conflicts, as Copier does with its own."""
+    """Make git list the file among its conflicts, as Copier does with its own."""
     git = ["git", "-C", str(target.parent)]
     prefix = subprocess.run([*git, "rev-parse", "--show-prefix"], capture_output=True, text=True, check=True)
     path = prefix.stdout.strip() + target.name

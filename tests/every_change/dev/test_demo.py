@@ -1,4 +1,4 @@
-"""`make demo` and `make new` in a fresh clone, whose path has a blank."""
+"""`make demo` and `make new` in a fresh clone whose path contains a space."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ GIT = ["git", "-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
-    """A repository of one commit, as somebody gets it."""
+    """A repository with one commit, as a newcomer gets it."""
     folder = take_snapshot(tmp_path / "my clone")
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "feat: begin"]):
         subprocess.run([*GIT, *arguments], cwd=folder, check=True)
@@ -27,7 +27,7 @@ def clone(tmp_path: Path) -> Iterator[Path]:
 def test_it_renders_and_runs_a_service_and_a_second_time_reuses_it(
     clone: Path, clean_environment: dict[str, str]
 ) -> None:
-    """It prints the address; Ctrl-C stops all; the second run renders nothing and asks nothing."""
+    """It prints the address; Ctrl-C stops everything; the second run renders nothing and asks nothing."""
     ports = {name: str(free_port()) for name in ("PORT", "DB_PORT", "REDIS_PORT")}
     environment = {**clean_environment, **ports}
     said = []
@@ -77,7 +77,7 @@ def answers(project: Path) -> dict[str, object]:
 
 
 def test_a_service_of_ones_own_comes_from_the_clone(clone: Path, clean_environment: dict[str, str]) -> None:
-    """Nothing but what renders is installed for it; it knows where its updates come from."""
+    """Only what rendering needs is installed; the service knows where its updates come from."""
     done = make_new(clone, clean_environment, "DEST=../a service", "ARGS=--defaults -d auth=false")
     assert done.returncode == 0, done.stderr
     assert answers(clone.parent / "a service").items() >= {"_src_path": str(clone), "auth": False}.items()
@@ -87,7 +87,7 @@ def test_a_service_of_ones_own_comes_from_the_clone(clone: Path, clean_environme
 
 
 def test_its_updates_come_from_where_the_clone_came_from(clone: Path, clean_environment: dict[str, str]) -> None:
-    """As long as that has what was copied: a commit that was never pushed is only here."""
+    """As long as that address has the copied commit: one that was never pushed exists only here."""
     address = "https://example.com/team/template"
     for arguments in (["remote", "add", "origin", address], ["update-ref", "refs/remotes/origin/main", "HEAD"]):
         subprocess.run([*GIT, *arguments], cwd=clone, check=True)
@@ -109,7 +109,7 @@ def test_its_updates_come_from_where_the_clone_came_from(clone: Path, clean_envi
 def test_what_a_new_service_cannot_be_made_of_is_one_sentence(
     clone: Path, clean_environment: dict[str, str], arguments: list[str], sentence: str
 ) -> None:
-    """With the command that works."""
+    """The message shows the command that works."""
     done = make_new(clone, clean_environment, *arguments)
     assert done.returncode != 0
     assert sentence in done.stderr

@@ -1,4 +1,4 @@
-"""`make dev` of a rendered project: real servers where there are none, and nothing left behind."""
+"""`make dev` of a rendered project starts real servers where there are none, and leaves nothing behind."""
 
 import re
 import signal
@@ -19,7 +19,7 @@ from tests.support.service import (
 )
 from tests.support.tasks import wait_for_task
 
-# Ctrl-C at the worst moment: the process that has the word in its command is there, and its starter does not know it.
+# Ctrl-C at the worst moment: the process with this word in its command exists, but its parent does not know it yet.
 INTERRUPTED = """
 import os, signal, subprocess, sys
 
@@ -72,7 +72,7 @@ def test_it_says_what_it_does_and_ends_with_ctrl_c(new_dev_project: Path, dev_en
 def test_ctrl_c_while_a_process_starts_forgets_none(
     new_dev_project: Path, dev_environment: dict[str, str], word: str
 ) -> None:
-    """Each that was begun is stopped before the last sentence is said, and none complains."""
+    """Everything that was started stops before the last message, and nothing fails."""
     with running(["python", "-c", INTERRUPTED, word], new_dev_project, dev_environment) as service:
         assert service.wait() == 0
         assert "Everything is stopped." in service.text
@@ -82,7 +82,7 @@ def test_ctrl_c_while_a_process_starts_forgets_none(
 
 
 def test_ctrl_c_while_it_migrates_leaves_no_traceback(dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """What was begun is undone; the next start does it."""
+    """What was started is undone; the next run completes it."""
     with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
         service.wait_for("Migrations: alembic")
         service.press_ctrl_c()
@@ -93,7 +93,7 @@ def test_ctrl_c_while_it_migrates_leaves_no_traceback(dev_project: Path, dev_env
 
 
 def test_background_tasks_run_too(template: Path, open_folder: Path, dev_environment: dict[str, str]) -> None:
-    """A worker with its schedule; it is there again when the code changed, and gone at the end."""
+    """The worker and its scheduler run, restart when the code changes, and stop at the end."""
     project = render(template, open_folder, auth=False, celery=True)
     url = f"http://127.0.0.1:{dev_environment['PORT']}/tasks"
     with running(["make", "dev"], project, dev_environment) as service:
@@ -111,7 +111,7 @@ def test_background_tasks_run_too(template: Path, open_folder: Path, dev_environ
 
 
 def test_a_second_run_finds_its_data(dev_project: Path, dev_environment: dict[str, str], run: Run) -> None:
-    """What was written stays in .dev, which git ignores."""
+    """Data stays in .dev, which git ignores."""
     for statement in ("CREATE TABLE kept AS SELECT 42 AS answer", "SELECT answer FROM kept"):
         with running(["make", "dev"], dev_project, dev_environment) as service:
             assert_it_serves(service, dev_environment)
@@ -123,7 +123,7 @@ def test_a_second_run_finds_its_data(dev_project: Path, dev_environment: dict[st
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_it(dev_project: Path, dev_environment: dict[str, str], number: int) -> None:
-    """Ended politely, by a closed terminal or by a kill that nobody can catch: all servers go too."""
+    """Whether it is stopped politely, by a closed terminal or by SIGKILL, all servers stop too."""
     with running(["python", "-m", "devtools.dev"], dev_project, dev_environment) as service:
         assert_it_serves(service, dev_environment)
         assert len(processes_below(dev_project)) > 2
@@ -133,7 +133,7 @@ def test_nothing_outlives_it(dev_project: Path, dev_environment: dict[str, str],
 
 
 def test_servers_that_answer_are_used(dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """While one `make dev` runs, its servers are the configured ones for every other command."""
+    """While `make dev` runs, every other command uses its servers."""
     with running(["make", "dev"], dev_project, dev_environment) as service:
         assert_it_serves(service, dev_environment)
         done = subprocess.run(
@@ -158,7 +158,7 @@ def test_servers_that_answer_are_used(dev_project: Path, dev_environment: dict[s
 def test_what_cannot_work_is_one_sentence(
     new_dev_project: Path, dev_environment: dict[str, str], change: dict[str, str], sentence: str
 ) -> None:
-    """With the remedy, before anything is started, and without a traceback."""
+    """The message names the remedy, nothing is started, and there is no traceback."""
     with running(["make", "dev"], new_dev_project, {**dev_environment, **change}) as service:
         assert service.wait() != 0
     assert sentence in service.text
@@ -167,7 +167,7 @@ def test_what_cannot_work_is_one_sentence(
 
 
 def test_a_taken_port_is_one_sentence(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """It names the port and how to choose another."""
+    """The message names the port and how to choose another."""
     port = int(dev_environment["PORT"])
     with (
         socket.create_server(("127.0.0.1", port)),
@@ -178,7 +178,7 @@ def test_a_taken_port_is_one_sentence(new_dev_project: Path, dev_environment: di
 
 
 def test_a_broken_env_file_is_one_sentence(new_dev_project: Path, dev_environment: dict[str, str]) -> None:
-    """With the number of the line."""
+    """The message has the line number."""
     lines = (new_dev_project / ".env").read_text().splitlines()
     (new_dev_project / ".env").write_text("\n".join([*lines, "BROKEN LINE 'x", ""]))
     with running(["make", "dev"], new_dev_project, dev_environment) as service:
@@ -191,7 +191,7 @@ def test_a_broken_env_file_is_one_sentence(new_dev_project: Path, dev_environmen
 def test_a_folder_for_data_that_is_none_is_one_sentence(
     new_dev_project: Path, dev_environment: dict[str, str], there: str
 ) -> None:
-    """Nothing is removed that the user did not say to remove."""
+    """Nothing is removed unless the user asked for it."""
     if there == "file":
         (new_dev_project / ".dev").write_text("mine")
     else:

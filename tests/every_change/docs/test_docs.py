@@ -53,7 +53,7 @@ sentry_sdk.flush()
 
 @pytest.mark.usefixtures("known_types")
 def test_the_examples_work_as_written(new_project: Callable[..., Path], run: Run) -> None:
-    """All of them in one project: it is clean, typed, layered and migrated, and its tests pass."""
+    """All examples in one project: it is clean, typed, layered and migrated, and its tests pass."""
     project = new_project(**EVERYTHING.answers)
     before = set(project.glob("tests/**/test_*.py"))
     type_in_everything(project, run, TRACING)
@@ -68,7 +68,7 @@ def test_the_examples_work_as_written(new_project: Callable[..., Path], run: Run
 
 
 def without_texts(code: str) -> str:
-    """Return what Python code is, its comments and the words of its texts aside."""
+    """Return the structure of Python code without comments and without the content of strings."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

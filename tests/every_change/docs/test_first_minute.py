@@ -1,4 +1,4 @@
-"""What the READMEs begin with: commands that run as printed, numbers that are right, addresses that work."""
+"""The start of the READMEs: commands run as printed, numbers are right, addresses respond."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ READMES = ["README.md", "README.ru.md"]
 def test_a_clone_serves_and_makes_a_service(
     template_clone: Path, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
-    """From nothing, as somebody does who has only the page; the first commit is whole, the clone as it was."""
+    """With nothing but the page, a newcomer gets a running service and a complete first commit."""
     people = {
         f"GIT_{role}_{part}": "tester@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
     }
@@ -37,7 +37,7 @@ def test_a_clone_serves_and_makes_a_service(
 
 
 def test_the_commands_are_the_same_in_both_languages() -> None:
-    """And the first block has nothing that a reader must replace."""
+    """The first block contains nothing that a reader has to replace."""
     english, russian = (BLOCK.findall((ROOT / name).read_text(encoding="utf-8")) for name in READMES)
     assert english == russian
     assert english[0][2] == "make demo\nmake test\n"
@@ -45,14 +45,14 @@ def test_the_commands_are_the_same_in_both_languages() -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_the_proofs_count_right(name: str) -> None:
-    """Variants and releases are as many as the page says."""
+    """The page states the right number of variants and releases."""
     text = (ROOT / name).read_text(encoding="utf-8")
     assert re.search(rf"^- \*\*{len(VARIANTS)} (variants|вариантов)", text, re.MULTILINE)
     assert re.search(rf"\b{len(releases(ROOT))} (releases|релизов)", text)
 
 
 def test_no_page_shows_a_short_address() -> None:
-    """Renovate does not know `gh:`, and Copier writes down what it was given."""
+    """Renovate does not know `gh:`, and Copier records the address as given."""
     for path in files_of_repository():
         if path.suffix in {".md", ".yml", ".jinja", ".html"}:
             assert not re.search(r"\bg[hl]:", (ROOT / path).read_text(encoding="utf-8")), path

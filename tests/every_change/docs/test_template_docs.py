@@ -1,4 +1,4 @@
-"""What docs/ and the READMEs tell to type is typed, page by page, by somebody who sits at a terminal."""
+"""The commands in docs/ and the READMEs work: the tests type them in, page by page, at a terminal."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ PAGES = sorted(
 
 
 def test_no_page_with_commands_is_forgotten() -> None:
-    """Each has a test, here or in tests/nightly/docs."""
+    """Each page has a test, here or in tests/nightly/docs."""
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/docs/test_*.py"))
     for page in PAGES:
         if page != "README.ru.md" and any(
@@ -27,7 +27,7 @@ def test_no_page_with_commands_is_forgotten() -> None:
 
 
 def test_updating(read: Read, history: History, released_project: Path, tmp_path: Path) -> None:
-    """The tree is clean and at the new version afterwards."""
+    """Afterwards the tree is clean and at the new version."""
     point_to(released_project, history.branch(tmp_path / "template", release_much, "v999.1.0").folder)
     reader = read("docs/how-to/update.md", released_project)
     assert "999.1.0, when you update: set `REGION`." in reader.said
@@ -35,7 +35,7 @@ def test_updating(read: Read, history: History, released_project: Path, tmp_path
 
 
 def test_finishing_a_conflict(read: Read, history: History, released_project: Path, tmp_path: Path) -> None:
-    """The marks are those of the page, and the side that was chosen stays."""
+    """The markers are those on the page, and the chosen version stays."""
     path = released_project / "src" / "health.py"
     path.write_text(path.read_text().replace("PATIENCE = 2 ", "PATIENCE = 5 "))
     commit_all(released_project, "fix: patience")
@@ -57,6 +57,6 @@ def test_finishing_a_conflict(read: Read, history: History, released_project: Pa
 
 
 def test_adding_a_feature(read: Read, released_project: Path) -> None:
-    """A table, its migration, and routes that answer."""
+    """A table, its migration, and routes that respond."""
     read("docs/how-to/add-a-feature.md", released_project)
     assert len(list((released_project / "migrations" / "versions").glob("*.py"))) == 2

@@ -1,4 +1,4 @@
-"""Answers: hostile ones give a project that works, wrong ones an error and an unchanged folder."""
+"""Hostile answers give a project that works; wrong ones give an error and leave the folder unchanged."""
 
 import json
 import re
@@ -31,7 +31,7 @@ DOCUMENT = "import json; from src import about; print(json.dumps([about.TITLE, a
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_text_is_only_text(new_project: Callable[..., Path], run: Run, kind: str) -> None:
-    """In every free-text question at once: the project is clean, starts and says it back unchanged."""
+    """With hostile text in every free-text question, the project is clean, starts, and shows the text unchanged."""
     text = HOSTILE[kind][:60]
     project = new_project(project_name=text, project_description=HOSTILE[kind], author_name=text)
     run("ruff", "check", "--no-cache", ".", cwd=project)
@@ -57,7 +57,7 @@ def test_hostile_text_is_only_text(new_project: Callable[..., Path], run: Run, k
     ],
 )
 def test_the_derived_names_are_always_valid(new_project: Callable[..., Path], name: str, slug: str) -> None:
-    """Whatever the service is called, its slug and database can be used as they are."""
+    """Whatever the name of the service is, the derived slug and database name are valid."""
     answers = yaml.safe_load((new_project(project_name=name) / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert answers["project_slug"] == slug
     assert answers["db_name"] == slug.replace("-", "_")
@@ -94,7 +94,7 @@ def test_the_derived_names_are_always_valid(new_project: Callable[..., Path], na
 def test_a_wrong_answer_is_refused_and_nothing_is_made(
     template: Path, tmp_path: Path, question: str, value: str, sentence: str
 ) -> None:
-    """The sentence says what is allowed; no folder is left."""
+    """The message says what is allowed; no folder is created."""
     with pytest.raises(ValueError, match=re.escape(sentence)):
         render(template, tmp_path / "p", **{question: value})
     assert not (tmp_path / "p").exists()

@@ -17,7 +17,7 @@ Terminal = Callable[..., "pexpect.spawn[str]"]
 
 @pytest.fixture
 def copy(template: Path, tmp_path: Path, clean_environment: dict[str, str]) -> Terminal:
-    """Start `copier copy` in a terminal, in a language of the system's."""
+    """Start `copier copy` in a terminal, with a given system language."""
 
     def start(lang: str = "C.UTF-8", *arguments: str) -> "pexpect.spawn[str]":
         environment = {**clean_environment, "LANG": lang, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
@@ -83,7 +83,7 @@ def test_a_russian_system_is_asked_in_russian(copy: Terminal, tmp_path: Path) ->
 
 
 def test_a_menu_is_answered_with_arrow_keys(copy: Terminal, tmp_path: Path) -> None:
-    """Yes and no are words to choose from, so that no keyboard layout matters."""
+    """Yes and no are words to choose from, so the keyboard layout does not matter."""
     terminal = copy("ru_RU.UTF-8")
     for prompt in ("Язык", "Название", "Короткое", "Что он", "Имя автора", "Почта", "База"):
         answer(terminal, prompt, ENTER)
@@ -120,7 +120,7 @@ def test_an_extra_is_marked_with_space(copy: Terminal, tmp_path: Path, lang: str
 
 
 def test_every_question_fits_into_a_narrow_terminal() -> None:
-    """80 columns, of which the sign before it takes three: what is beyond them is not shown at all."""
+    """The terminal has 80 columns, and Copier's marker takes three of them: the rest is cut off."""
     questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
     texts = [questions["lang"]["help"]]
     for lang in ("en", "ru"):
@@ -133,7 +133,7 @@ def test_every_question_fits_into_a_narrow_terminal() -> None:
 
 @pytest.mark.parametrize("prompt", ["Language of the prompts", "Short name"])
 def test_ctrl_c_leaves_nothing(copy: Terminal, tmp_path: Path, prompt: str) -> None:
-    """An interrupted copy has made no folder, and says so by its exit code."""
+    """An interrupted copy creates no folder and has a non-zero exit code."""
     terminal = copy()
     if prompt != "Language of the prompts":
         answer(terminal, "Language of the prompts", ENTER)

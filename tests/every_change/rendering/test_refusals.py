@@ -1,4 +1,4 @@
-"""What is said about a wrong answer, on the screen of a real terminal of 80 columns."""
+"""Error messages for wrong answers, on the screen of a real terminal with 80 columns."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ from tests.support.rendering import ROOT
 from tools.terminal import CLEAR, ENTER, Terminal
 
 COLUMNS = 80
-# In the order of the questions: wrong answers with the sentences about them, and a right one.
+# In the order of the questions: wrong answers with their messages, and a right one.
 ANSWERS = {
     "project_name": ([("x" * 61, "invalid")], "Desk"),
     "project_slug": ([("Order Desk", "invalid"), ("redis", "taken")], "desk"),
@@ -42,7 +42,7 @@ def words(lang: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
 def test_every_refusal_can_be_read_whole(terminal: Terminal, lang: str) -> None:
-    """Each in one line of its own, to its last letter; nothing of it is cut off."""
+    """Each message fits on one line, down to its last letter."""
     for question, (wrong, right) in ANSWERS.items():
         said = words(lang)[question]
         terminal.wait_for(re.escape(said["help"].splitlines()[0]))
@@ -54,7 +54,7 @@ def test_every_refusal_can_be_read_whole(terminal: Terminal, lang: str) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
 def test_the_help_of_a_menu_names_its_keys(lang: str) -> None:
-    """The hint of the terminal is in English only, and no letter answers a menu."""
+    """The terminal's own hint is only in English, and a menu does not accept letters."""
     keys = {"en": "arrow keys and Enter", "ru": "стрелки и Enter"}[lang]
     for question in ("auth", "demo_pages", "celery", "redis", "extras"):
         assert keys in words(lang)[question]["help"]

@@ -1,4 +1,4 @@
-"""The fast rendering of these tests is the real one."""
+"""The fast rendering used by these tests equals the real one."""
 
 import importlib.metadata
 import re
@@ -18,7 +18,7 @@ SECRET = re.compile(r"(?<==)[0-9a-f]{32,}")
 def test_it_is_byte_for_byte_what_the_command_makes(
     template: Path, rendered: Callable[[Variant], Path], tmp_path: Path
 ) -> None:
-    """Names, contents and modes; only secrets differ, and they must."""
+    """Names, contents and modes are the same; only secrets differ, and they must."""
     variant = VARIANTS[-1]
     answers = {**variant.answers, "extras": f"[{','.join(variant.extras)}]"}
     data = [argument for name, value in answers.items() for argument in ("-d", f"{name}={value}")]
@@ -33,13 +33,13 @@ def test_it_is_byte_for_byte_what_the_command_makes(
 
 
 def test_copier_is_the_version_whose_private_names_are_patched() -> None:
-    """A new minor version: read tests/support/rendering.py again, then raise this number."""
+    """After a new minor version of Copier, review tests/support/rendering.py, then raise this number."""
     assert importlib.metadata.version("copier").startswith("9.19.")
 
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "REDIS_PASSWORD"])
 def test_secrets_are_new_in_each_copy(rendered: Callable[[Variant], Path], name: str) -> None:
-    """128 bits, different in each variant that was rendered."""
+    """Each has 128 bits and differs between rendered variants."""
     secrets = []
     for variant in VARIANTS:
         text = (rendered(variant) / ".env").read_text()

@@ -1,4 +1,4 @@
-"""In plain words: what a copy gives. Each test is a copy of the working tree by pytest-copie."""
+"""What a copy contains, in plain words. Each test copies the working tree with pytest-copie."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ def test_a_copy_with_the_defaults(copie: Copie) -> None:
 
 
 def test_a_copy_in_russian(copie: Copie) -> None:
-    """The service answers in Russian."""
+    """The service responds in Russian."""
     result = copie.copy(extra_answers={"lang": "ru"})
     assert "Не найдено." in (result.project_dir / "src" / "messages.py").read_text(encoding="utf-8")
 
 
 def test_a_copy_with_redis(copie: Copie) -> None:
-    """A client package, a compose service, a password."""
+    """A client package, a Compose service, a password."""
     result = copie.copy(extra_answers={"redis": True})
     assert (result.project_dir / "src" / "redis_database" / "client.py").is_file()
     assert "image: redis:" in (result.project_dir / "docker-compose.yaml").read_text()

@@ -1,4 +1,4 @@
-"""Where a copy may go: a new folder, or the fresh repository of a forge, of which nothing is lost and nothing leaks."""
+"""A copy may go into a new folder or a freshly created repository; nothing is lost and nothing leaks."""
 
 import os
 import re
@@ -18,18 +18,18 @@ from tests.support.variants import VARIANTS, Variant
 
 ANSWERS = ".copier-answers.yml"
 STAY = {"README.md", ".gitignore", ANSWERS}
-# What forges offer, as far as it is about names that a service has.
+# Files that code hosts create in a new repository, if a service has files of the same names.
 IGNORED = {
     "python": "__pycache__/\n*.py[codz]\nbuild/\nlib/\n*.manifest\n*.log\n.env\n.envrc\n.venv\nenv/\n.mypy_cache/\n",
     "node": "logs\n*.log\nnode_modules/\n.cache\ndist\n.env\n.env.*\n!.env.example\n",
     "without .env": "*.log\n",
 }
-QUESTION = "🎤"  # Copier begins each with it
+QUESTION = "🎤"  # Copier starts each question with it
 
 
 @pytest.fixture
 def forge(tmp_path: Path) -> Path:
-    """A repository as a forge makes it, with a blank in its path."""
+    """A repository as a code host creates it, with a space in its path."""
     folder = tmp_path / "my service"
     folder.mkdir()
     (folder / "README.md").write_text("# mine\n")
@@ -56,7 +56,7 @@ def copy_in_a_terminal(template: Path, folder: Path) -> None:
 
 
 def added(folder: Path) -> set[str]:
-    """Add everything, and return what that is."""
+    """Stage everything and return the list."""
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
     command = ["git", "diff", "--cached", "--name-only", "--no-renames"]
     return set(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split())
@@ -69,7 +69,7 @@ def added(folder: Path) -> set[str]:
 def test_a_fresh_repository_keeps_its_files_and_its_secrets(
     template: Path, forge: Path, run: Run, ignored: str | None, *, in_terminal: bool
 ) -> None:
-    """README, licence and .gitignore stay; .env is written where git ignores it, and `git add --all` takes no secret."""
+    """README, licence and .gitignore stay; .env is written only where git ignores it; no secret is staged."""
     if ignored:
         (forge / ".gitignore").write_text(IGNORED[ignored])
     if in_terminal:
@@ -94,7 +94,7 @@ def test_a_fresh_repository_keeps_its_files_and_its_secrets(
 
 
 def test_the_names_of_ours_are_complete(rendered: Callable[[Variant], Path]) -> None:
-    """The list of hooks/prompts/target.jinja is what all variants have at their top, but for what may stay."""
+    """The list in hooks/prompts/target.jinja has every variant's top-level names except those that a copy keeps."""
     text = (ROOT / "hooks" / "prompts" / "target.jinja").read_text(encoding="utf-8")
     listed = re.findall(r"'([^']+)'", re.search(r"set ours = \[(.*?)\]", text)[1])  # type: ignore[index]
     assert set(listed) == {path.name for variant in VARIANTS for path in rendered(variant).iterdir()} - STAY
@@ -110,7 +110,7 @@ def test_the_names_of_ours_are_complete(rendered: Callable[[Variant], Path]) -> 
     ],
 )
 def test_a_name_of_ours_is_refused(template: Path, tmp_path: Path, folder: str, name: str) -> None:
-    """Whatever the folder is called: it is named, and everything stays as it was."""
+    """The message names the folder, and everything in it is unchanged."""
     path = tmp_path / folder / name
     path.parent.mkdir(parents=True)
     path.write_text("mine")
@@ -123,7 +123,7 @@ def test_a_name_of_ours_is_refused(template: Path, tmp_path: Path, folder: str, 
 def test_a_name_of_ours_is_refused_in_a_terminal(
     template: Path, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
-    """Before the first question, in both languages, for none is chosen yet."""
+    """Before the first question, in both languages, because none is chosen yet."""
     (tmp_path / "Makefile").write_text("mine")
     command = ["-m", "copier", "copy", str(template), str(tmp_path)]
     options = {"env": clean_environment, "encoding": "utf-8", "timeout": PATIENCE, "dimensions": (60, 200)}
@@ -142,7 +142,7 @@ def test_other_files_are_no_obstacle(template: Path, tmp_path: Path) -> None:
 
 
 def test_a_copy_may_be_repeated_whatever_its_answers_are_called(template: Path, tmp_path: Path) -> None:
-    """A folder with the answers of this template is its project."""
+    """A folder with an answers file of this template is its project."""
     for _ in range(2):
         copier.run_copy(
             str(template),
@@ -156,7 +156,7 @@ def test_a_copy_may_be_repeated_whatever_its_answers_are_called(template: Path, 
 
 
 def test_a_rehearsal_promises_nothing(template: Path, tmp_path: Path) -> None:
-    """With --pretend there is no folder to go to."""
+    """With --pretend there is no folder to change into."""
     done = copy(template, tmp_path / "service", "--pretend")
     assert done.returncode == 0
     assert "make dev" not in done.stderr

@@ -1,4 +1,4 @@
-"""Every variant, as it lies on the disk after a copy."""
+"""Every variant, as it is on disk after a copy."""
 
 import ast
 import json
@@ -30,7 +30,7 @@ WINDOWS_FORBIDS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\
 
 @pytest.fixture(scope="session")
 def files(rendered: Callable[[Variant], Path]) -> Files:
-    """Each file that any variant has, once for each of its contents: its name and text, and where it stands."""
+    """Every file of any variant, once per distinct content: its name and text, and its path."""
     found: Files = {}
     for each in VARIANTS:
         for name, text in text_files(rendered(each)):
@@ -39,7 +39,7 @@ def files(rendered: Callable[[Variant], Path]) -> Files:
 
 
 def test_no_jinja_is_left(files: Files) -> None:
-    """No tag of ours in any file or name."""
+    """No Jinja tag is left in any file or name."""
     for name, text in files:
         assert not JINJA.search(name), name
         assert OWN_TEMPLATES.match(name) or "{%" not in text, name
@@ -57,14 +57,14 @@ def test_data_files_can_be_read(files: Files) -> None:
 
 
 def test_names_are_legal_on_windows(files: Files) -> None:
-    """Somebody will check it out there."""
+    """The project can be checked out on Windows."""
     for name, _ in files:
         for part in name.split("/"):
             assert not WINDOWS_FORBIDS.search(part), name
 
 
 def test_texts_end_with_one_newline(files: Files) -> None:
-    """No blank-line scars, no trailing spaces, no tabs but in the Makefile."""
+    """No blank-line scars, no trailing spaces, no tabs outside the Makefile."""
     for name, text in files:
         assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), name
         assert not re.search(r"[ \t]$", text, re.MULTILINE), name
@@ -73,7 +73,7 @@ def test_texts_end_with_one_newline(files: Files) -> None:
 
 
 def test_every_variant_is_looked_at(files: Files) -> None:
-    """A fault that only the Russian barest project has is met as well."""
+    """A fault that occurs only in the barest Russian project is found too."""
     assert len({path.parent for (name, _), path in files.items() if name == ".env"}) == len(VARIANTS)
 
 
@@ -87,7 +87,7 @@ def test_nothing_of_a_switched_off_feature_is_left(variant: Variant, project: Pa
 
 
 def test_a_switched_on_feature_is_there(variant: Variant, project: Path) -> None:
-    """The words that are looked for are the right ones."""
+    """The patterns that search for traces match where the feature is on."""
     for switch, on in variant.switches:
         assert any(RESIDUE[switch].search(name) for name, _ in text_files(project)) is on
     for extra in variant.extras:
@@ -110,7 +110,7 @@ def test_an_extra_without_what_it_needs_has_no_effect(
 
 
 def test_the_language_is_the_chosen_one(variant: Variant, project: Path) -> None:
-    """English has no Cyrillic letter; Russian has it where people read."""
+    """English has no Cyrillic letters; Russian has them in texts for people."""
     cyrillic = {name for name, text in text_files(project) if CYRILLIC.search(text)}
     if variant.lang == "en":
         assert {
@@ -121,7 +121,7 @@ def test_the_language_is_the_chosen_one(variant: Variant, project: Path) -> None
 
 
 def test_messages_are_the_same_in_both_languages(rendered: Callable[[Variant], Path]) -> None:
-    """Every sentence has its translation, with the same placeholders."""
+    """Every message has a translation with the same placeholders."""
     english = rendered(EVERYTHING)
     russian = rendered(EVERYTHING.in_language("ru"))
     paths = sorted(path.relative_to(english) for path in english.rglob("messages.py"))
@@ -131,13 +131,13 @@ def test_messages_are_the_same_in_both_languages(rendered: Callable[[Variant], P
 
 
 def placeholders(path: Path) -> dict[str, list[str]]:
-    """Return the names of the messages in a module, each with what is filled in."""
+    """Return the names of the messages in a module, each with its placeholders."""
     messages = {name: value for name, value in runpy.run_path(str(path)).items() if isinstance(value, str)}
     return {name: sorted(re.findall(r"{\w*}", value)) for name, value in messages.items() if name.isupper()}
 
 
 def test_ruff_finds_nothing(rendered: Callable[[Variant], Path], tmp_path: Path, run: Run) -> None:
-    """All variants are formatted and clean under their own rules."""
+    """All variants are formatted and pass their own rules."""
     for each in VARIANTS:
         (tmp_path / str(each)).symlink_to(rendered(each))
     folders = [str(rendered(each)) for each in VARIANTS]
@@ -150,7 +150,7 @@ def test_ruff_finds_nothing(rendered: Callable[[Variant], Path], tmp_path: Path,
     "bad", ["import os\n", "def f(x):\n    return x\n", "try:\n    pass\nexcept Exception:\n    pass\n"]
 )
 def test_ruff_would_find_something(new_project: Callable[..., Path], run: Run, bad: str, lang: str) -> None:
-    """The rules of the project reject bad code."""
+    """The project's rules reject bad code."""
     project = new_project(lang=lang)
     (project / "src" / "bad.py").write_text(bad)
     run("ruff", "check", "--no-cache", ".", cwd=project, fails=True)
@@ -228,7 +228,7 @@ def test_every_message_is_used(project: Path) -> None:
 
 
 def contents(files: Files, folder: Path, pattern: str) -> list[Path]:
-    """Write each of the contents that a file has in any variant into a folder of its own."""
+    """Write each distinct content of a file into a separate folder."""
     found = [(name, text) for name, text in files if re.fullmatch(pattern, name)]
     assert found
     paths = [folder / str(number) / name for number, (name, _) in enumerate(found)]
@@ -249,7 +249,7 @@ def contents(files: Files, folder: Path, pattern: str) -> list[Path]:
     ids=["actionlint", "zizmor", "compose", "hadolint"],
 )
 def test_a_linter_of_its_format_finds_nothing(files: Files, tmp_path: Path, command: list[str], pattern: str) -> None:
-    """Workflows have least permissions and pinned actions, the compose file fits its schema."""
+    """Workflows have least permissions and pinned actions; the Compose file matches its schema."""
     tool = Path(sys.executable).parent / command[0]
     paths = contents(files, tmp_path, pattern)
     done = subprocess.run([tool, *command[1:], *paths], capture_output=True, text=True, check=False)

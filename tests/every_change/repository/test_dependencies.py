@@ -1,4 +1,4 @@
-"""What is imported is declared: nothing comes along with something else by chance."""
+"""Every imported package is declared, none comes with another by chance."""
 
 import tomllib
 from importlib.metadata import packages_distributions
@@ -28,7 +28,7 @@ def declared(group: str) -> set[str]:
 
 
 def test_each_import_has_its_requirement() -> None:
-    """In the group `dev`, which is for everything outside of template/."""
+    """In the group `dev`, which covers everything outside template/."""
     files = (path for path in files_of_repository() if path.suffix == ".py" and path.parts[0] in OURS)
     paths = [path for path in files if not {"inside", "project"} & set(path.parts)]  # those run inside a service
     assert needed(paths) - declared("dev") == set()

@@ -1,4 +1,4 @@
-"""The tables of docs/reference/ say what the source says."""
+"""The tables of docs/reference/ match the source."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.conftest import Run
 from tests.support.rendering import ROOT
 from tests.support.variants import BAREST, EVERYTHING, EXTRAS, Variant
 
-# Prints what the service has: settings with their defaults, routes of the document, pages, what is public.
+# Prints what the service has: settings with their defaults, routes in the document, pages, public routes.
 INSPECT = """
 import json
 from src.config import find_settings
@@ -61,7 +61,7 @@ def source(everything: Path, run: Run) -> dict[str, Any]:
 
 
 def test_questions_stand_as_they_are_asked() -> None:
-    """In their order, with their defaults, and when they are asked."""
+    """In the right order, with their defaults and conditions."""
     questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
     asked = {name: each for name, each in questions.items() if name[0] != "_" and each.get("when") is not False}
     table = {code(row[0]): row for row in rows("questions.md") if len(row) == 4}
@@ -100,7 +100,7 @@ def test_the_default_name_is_the_one_of_the_prompts() -> None:
 
 
 def test_computed_values_are_complete_for_questions() -> None:
-    """Every value that is never asked has a row."""
+    """Every computed value has a row."""
     questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
     hidden = {name for name, each in questions.items() if name[0] != "_" and each.get("when") is False}
     named = {name for row in rows("questions.md", "Computed") for name in re.findall(r"`(\w+)`", row[0])}
@@ -108,7 +108,7 @@ def test_computed_values_are_complete_for_questions() -> None:
 
 
 def test_settings_are_those_of_the_service(everything: Path, source: dict[str, Any]) -> None:
-    """All of them, in the words of the project's own table, which its tests compare with the code."""
+    """All of them, with the rows of the project's own table, which its tests compare with the code."""
     own = (everything / "docs" / "settings.md").read_text(encoding="utf-8").replace("`my-service`", "the slug")
     lines = [line for line in own.splitlines() if re.match(r"\| `[A-Z_]+` \|", line)]
     reference = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ def test_settings_are_those_of_the_service(everything: Path, source: dict[str, A
 
 
 def test_endpoints_are_those_of_the_openapi_document_and_the_pages(source: dict[str, Any]) -> None:
-    """With the sentence that the document has, and for whom they are."""
+    """With the description from the document, and who may call them."""
     table = rows("endpoints.md")
     sentences = {(row[0], code(row[1])): row[3] for row in table}
     documented = {(method, path): sentence for method, path, sentence in source["endpoints"]}
@@ -137,12 +137,12 @@ def targets(makefile: Path) -> list[tuple[str, str]]:
 
 
 def test_commands_are_those_of_the_makefiles(everything: Path) -> None:
-    """Of a service and of this repository, in their order and words."""
+    """For a service and for this repository, in the same order and words."""
     for section, folder in {"In a service": everything, "In this repository": ROOT}.items():
         assert [(row[0], row[-1]) for row in rows("commands.md", section)] == targets(folder / "Makefile")
 
 
 def test_commands_are_there_with_their_feature(rendered: Callable[[Variant], Path]) -> None:
-    """Without it they are in no Makefile."""
+    """Without the feature they are in no Makefile."""
     always = [row[0] for row in rows("commands.md", "In a service") if row[1] == "always"]
     assert [name for name, _ in targets(rendered(BAREST) / "Makefile")] == always

@@ -1,4 +1,4 @@
-"""Releases are found in the history, and one that breaks a promise gets no tag."""
+"""Releases are found in the history, and a release that breaks a promise gets no tag."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tools.release import breaking_changes, export, main, migrations_of_minor_ve
 
 
 def test_the_history_has_releases() -> None:
-    """The first and all that follow, each with a commit of its own, in rising order."""
+    """The first and all later ones, each with its own commit, in ascending order."""
     found = releases(ROOT)
     assert str(found[0].version) == "0.1.0"
     assert [release.version for release in found] == sorted({release.version for release in found})
@@ -20,14 +20,14 @@ def test_the_history_has_releases() -> None:
 
 
 def test_a_shallow_clone_is_refused(history: History, tmp_path: Path) -> None:
-    """It cannot know the releases: it fails, with the remedy."""
+    """A shallow clone cannot know the releases: the command fails and names the remedy."""
     git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{history.folder}", "shallow")
     with pytest.raises(SystemExit, match="git fetch --unshallow"):
         releases(tmp_path / "shallow")
 
 
 def test_the_working_tree_breaks_no_promise(history: History, tmp_path: Path) -> None:
-    """Since the last release no question and no file has gone, unless the version is the next major one's."""
+    """Since the last release no question and no file has been removed, unless this is the next major version."""
     last = releases(ROOT)[-1]
     old, new = (export(history.folder, tag, tmp_path / tag) for tag in (last.tag, NEXT))
     version = version_of(history.folder, NEXT)
@@ -58,7 +58,7 @@ def repository(history: History, tmp_path: Path) -> Path:
 
 
 def test_a_release_gets_its_tag_once(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With its notes; the second time there is nothing to tag, and how to release is said."""
+    """The tag has the release notes; the second run finds nothing to tag and explains how to release."""
     set_version(repository, "998.1.0")
     commit_all(repository, "chore: release 998.1.0")
     main(repository)
@@ -122,7 +122,7 @@ def add_migration(folder: Path) -> None:
 def test_what_only_a_major_version_may_do_gets_no_tag(
     repository: Path, change: Callable[[Path], None], reason: str
 ) -> None:
-    """The reason is said, and nothing is tagged."""
+    """The message gives the reason, and nothing is tagged."""
     last = releases(repository)[-1].version
     change(repository)
     set_version(repository, f"{last.major}.{last.minor + 1}.0")
@@ -141,7 +141,7 @@ def test_what_only_a_major_version_may_do_gets_no_tag(
     ],
 )
 def test_a_release_without_notes_gets_no_tag(repository: Path, section: str, reason: str) -> None:
-    """Users read there what they have to do."""
+    """It tells users what they have to do."""
     set_version(repository, "998.1.0", section)
     commit_all(repository, "chore: release 998.1.0")
     with pytest.raises(SystemExit, match=reason):
@@ -149,14 +149,14 @@ def test_a_release_without_notes_gets_no_tag(repository: Path, section: str, rea
 
 
 def test_uncommitted_work_is_no_release(repository: Path) -> None:
-    """It would not be in the tag."""
+    """It would not be part of the tag."""
     set_version(repository, "998.1.0")
     with pytest.raises(SystemExit, match="commit these first"):
         main(repository)
 
 
 def test_a_tag_never_moves(repository: Path) -> None:
-    """Users have what it stood for."""
+    """Users already have what it pointed to."""
     git(repository, "tag", "--force", releases(repository)[0].tag, "HEAD")
     with pytest.raises(SystemExit, match="never moves"):
         main(repository)

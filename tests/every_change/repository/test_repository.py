@@ -11,7 +11,7 @@ from tests.support.rendering import ROOT, files_of_repository
 
 TEMPLATE = [path for path in files_of_repository() if path.parts[0] == "template"]
 TAG = re.compile(r"{%-?\s*(\w+)")
-# The only files with conditions inside; everything else is conditional by its path.
+# The only files with conditions inside; everything else is conditional by path.
 WIRING = {
     "template/.env.example.jinja",
     "template/.env.jinja",
@@ -36,16 +36,16 @@ WIRING = {
     "template/tests/conftest.py.jinja",
     "template/tests/tasks/test_router.py.jinja",
 }
-MOST_CONDITIONS = 12  # of five features, each is imported in one place and used in another
+MOST_CONDITIONS = 12  # five features, each imported in one place and used in another
 
 
 def plain(path: Path) -> str:
-    """Name a file as it is written, conditions in its path aside."""
+    """Return a path without the conditions in it."""
     return re.sub(r"{%.*?%}", "", path.as_posix())
 
 
 def is_of_the_service(path: Path) -> bool:
-    """Tell a Jinja template that the service itself fills in, or docs that show one: Copier copies it as it is."""
+    """Return whether the service itself renders this Jinja template, or docs show one: Copier copies it unchanged."""
     return "/src/templates/" in plain(path) or path.name.endswith("pages.md{% endif %}")
 
 
@@ -58,13 +58,13 @@ def conditions(path: Path) -> list[str]:
 
 
 def test_conditions_stand_in_wiring_files_only() -> None:
-    """A new switch is a folder and a line here, not an `if` in the code."""
+    """A new switch takes a folder and a line here, not an `if` in the code."""
     found = {plain(path) for path in TEMPLATE if path.suffix == ".jinja" and conditions(path)}
     assert {name for name in found if "/docs/" not in name} == WIRING
 
 
 def test_wiring_files_stay_readable() -> None:
-    """Few conditions, each on a line of its own, none inside another, each testing one hidden boolean."""
+    """Few conditions, each on its own line, none nested, each testing one hidden boolean."""
     for path in TEMPLATE:
         if plain(path) not in WIRING or path.suffix != ".jinja":
             continue
@@ -79,7 +79,7 @@ def test_wiring_files_stay_readable() -> None:
 
 
 def test_paths_test_one_hidden_boolean() -> None:
-    """`{% if has_x %}name{% endif %}`, and nothing cleverer."""
+    """`{% if has_x %}name{% endif %}`, and nothing more complex."""
     for path in TEMPLATE:
         for part in path.parts:
             if "{%" in part:
@@ -87,9 +87,9 @@ def test_paths_test_one_hidden_boolean() -> None:
 
 
 def test_only_files_with_jinja_end_in_jinja() -> None:
-    """So that linters and editors read the others as they are."""
+    """So that linters and editors can read the others in place."""
     for path in TEMPLATE:
-        has_tags = bool(re.search(r"(?<!\$){{ |{% |{# ", read(path)))  # ${{ is GitHub's
+        has_tags = bool(re.search(r"(?<!\$){{ |{% |{# ", read(path)))  # ${{ belongs to GitHub
         assert has_tags is (path.suffix == ".jinja") or path.name == "script.py.mako" or is_of_the_service(path), path
 
 
@@ -104,7 +104,7 @@ def test_a_copy_needs_no_trust() -> None:
 
 
 def test_every_question_is_in_both_languages() -> None:
-    """The same keys, and no empty sentence."""
+    """The same keys, and no empty text."""
     english, russian = (yaml.safe_load(read(Path(f"hooks/prompts/{lang}.yml"))) for lang in ("en", "ru"))
     assert _keys(english) == _keys(russian)
 
@@ -124,7 +124,7 @@ def test_the_readmes_name_every_question(readme: str) -> None:
 
 
 def test_the_version_has_a_section_in_the_changelog() -> None:
-    """Each says what to do when updating, that of what is not released yet, too."""
+    """Every section says what to do when updating, including the unreleased one."""
     version = tomllib.loads(read(Path("pyproject.toml")))["project"]["version"]
     title = "Unreleased" if ".dev" in version else version
     sections = re.split(r"^## ", read(Path("CHANGELOG.md")), flags=re.MULTILINE)[1:]
@@ -133,14 +133,14 @@ def test_the_version_has_a_section_in_the_changelog() -> None:
 
 
 def test_ci_runs_what_the_readme_says() -> None:
-    """One line, the README's."""
+    """CI runs the one command that the README shows."""
     command = read(Path(".ci/run")).strip()
     assert command == "make test"
     assert command in read(Path("README.md"))
 
 
 def test_no_lock_file_is_committed() -> None:
-    """They name the host of a package registry, and would conflict at each update."""
+    """Lock files contain the host name of a package registry and would conflict at every update."""
     assert not [path for path in files_of_repository() if path.name in {"uv.lock", "poetry.lock", "package-lock.json"}]
 
 

@@ -1,4 +1,4 @@
-"""The tiers of the tests are those that CONTRIBUTING.md and the workflows name."""
+"""The tiers of the tests match CONTRIBUTING.md and the workflows."""
 
 import re
 from pathlib import Path
@@ -17,13 +17,13 @@ def folders(tier: str) -> set[str]:
 
 
 def test_every_test_is_in_a_tier() -> None:
-    """None stands elsewhere, where nobody would run it."""
+    """A test anywhere else would never run."""
     found = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
     assert found == {*TIERS, "project"}  # those of a project run in test_devtools.py
 
 
 def test_the_table_says_what_each_folder_proves() -> None:
-    """In the column of each tier that has it."""
+    """Each folder has an entry in the column of every tier it is in."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = re.findall(
         r"^\| `(\w+)` \| (.*?) ?\| (.*?) ?\|$", text.partition("| `every_change` proves |")[2], re.MULTILINE

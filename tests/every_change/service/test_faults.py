@@ -1,4 +1,4 @@
-"""What the running service does when something behind it, or in front of it, breaks."""
+"""The running service when something behind it, or in front of it, breaks."""
 
 import asyncio
 import shutil
@@ -61,7 +61,7 @@ def redis_frozen(backends: Backends) -> Iterator[None]:
 
 @contextmanager
 def redis_full(backends: Backends) -> Iterator[None]:
-    """Redis takes nothing more."""
+    """Redis rejects writes because its memory is full."""
     with backends.redis_client() as redis:
         redis.config_set("maxmemory-policy", "noeviction")
         redis.config_set("maxmemory", 1)
@@ -73,7 +73,7 @@ def redis_full(backends: Backends) -> Iterator[None]:
 
 @contextmanager
 def redis_read_only(backends: Backends) -> Iterator[None]:
-    """Redis became a replica, as in a failover; of a master that it cannot reach."""
+    """Redis became a replica, as in a failover, of a master it cannot reach."""
     with backends.redis_client() as redis:
         redis.config_set("replica-serve-stale-data", "yes")
         redis.replicaof("127.0.0.1", "1")
@@ -85,7 +85,7 @@ def redis_read_only(backends: Backends) -> Iterator[None]:
 
 @contextmanager
 def redis_cannot_save(backends: Backends) -> Iterator[None]:
-    """Redis refuses writes because its disk is full, or something like it, as one that takes snapshots does."""
+    """Redis, which takes snapshots, rejects writes because its disk is full or similar."""
     file = backends.project / "backends" / "redis" / "dump.rdb"
     with backends.redis_client() as client:
         client.config_set("save", "60 1")
@@ -103,9 +103,9 @@ def redis_cannot_save(backends: Backends) -> Iterator[None]:
 
 
 def save_until(client: "redis.Redis[str]", status: str) -> None:
-    """Return when the last save ended so."""
+    """Return when the last save has ended with this result."""
     while client.info("persistence")["rdb_last_bgsave_status"] != status:
-        with suppress(redis.ResponseError):  # it saves already, by itself once a minute
+        with suppress(redis.ResponseError):  # it is saving already, as it does once a minute
             client.bgsave()
 
 
@@ -131,7 +131,7 @@ def postgres_frozen(backends: Backends) -> Iterator[None]:
 
 @asynccontextmanager
 async def locked_users(backends: Backends) -> AsyncIterator[None]:
-    """Whoever wants to read a user has to wait."""
+    """Block every read of a user."""
     connection = await backends.connect()
     try:
         async with connection.transaction():
@@ -146,7 +146,7 @@ async def connections(backends: Backends) -> set[int]:
 
 
 async def wait_for_waiting(backends: Backends, count: int = 1) -> None:
-    """Return when that many statements of the service wait for a lock."""
+    """Return when this many of the service's statements wait for a lock."""
     async with asyncio.timeout(PATIENCE):
         connection = await backends.connect()
         try:
@@ -160,7 +160,7 @@ async def wait_for_waiting(backends: Backends, count: int = 1) -> None:
 async def test_without_redis_the_protected_is_503_and_the_rest_goes_on(
     signed_in: Client, backends: Backends, fault: Fault
 ) -> None:
-    """Many at once get it within their patience, keep their cookies, and are signed in on the first request after."""
+    """Many clients at once get 503 in time, keep their cookies, and are signed in on the first request afterwards."""
     with fault(backends):
         for answer in await asyncio.gather(*[signed_in.profile() for _ in range(20)]):
             assert_unavailable(answer)
@@ -174,7 +174,7 @@ async def test_without_redis_the_protected_is_503_and_the_rest_goes_on(
 async def test_without_redis_nobody_gets_a_session(
     signed_in: Client, backends: Backends, fault: Fault, path: str
 ) -> None:
-    """503, not 500; the session that was there is there afterwards."""
+    """The answer is 503, not 500; the existing session is still there afterwards."""
     body = {"username": signed_in.username, "password": PASSWORD} if path.endswith("login") else {}
     with fault(backends):
         assert_unavailable(await signed_in.post(path, **body))
@@ -186,11 +186,11 @@ async def test_without_redis_nobody_gets_a_session(
 async def test_while_redis_takes_no_write_the_signed_in_can_read(
     signed_in: Client, backends: Backends, fault: Fault
 ) -> None:
-    """Their requests need none; a change that needs one is refused before it is committed."""
+    """Requests of signed-in users need no write; a change that needs one is refused before it is committed."""
     with fault(backends):
         assert (await signed_in.profile()).json()["username"] == signed_in.username
         assert (await signed_in.get("/health/ready")).status_code == 200
-        if fault is not redis_full:  # which takes deletions
+        if fault is not redis_full:  # deletions still work
             assert_unavailable(
                 await signed_in.ask("PATCH", "/users/info", json={"username": new_name(), "current_password": PASSWORD})
             )
@@ -199,7 +199,7 @@ async def test_while_redis_takes_no_write_the_signed_in_can_read(
 
 
 async def test_a_command_that_redis_refuses_signs_nobody_out(signed_in: Client, backends: Backends) -> None:
-    """An error is not the answer that there is no session."""
+    """An error does not mean that there is no session."""
     with backends.redis_client() as redis:
         redis.execute_command("ACL SETUSER", "default", "-hmget")
         try:
@@ -210,7 +210,7 @@ async def test_a_command_that_redis_refuses_signs_nobody_out(signed_in: Client, 
 
 
 async def test_a_restarted_redis_is_no_event(signed_in: Client, backends: Backends) -> None:
-    """With its data the first request after it is served, by each of the connections that broke."""
+    """If Redis kept its data, the first request is served, on each of the broken connections."""
     await asyncio.gather(*[signed_in.profile() for _ in range(20)])
     backends.redis.restart()
     assert statuses(await asyncio.gather(*[signed_in.profile() for _ in range(20)])) == {200}
@@ -220,7 +220,7 @@ async def test_a_restarted_redis_is_no_event(signed_in: Client, backends: Backen
 
 @pytest.mark.parametrize("how", ["flushed", "crashed"])
 async def test_an_emptied_redis_asks_everybody_to_sign_in(signed_in: Client, backends: Backends, how: str) -> None:
-    """401 and never a 5xx; signing in works at once."""
+    """The answer is 401, never a 5xx; signing in works at once."""
     if how == "flushed":
         with backends.redis_client() as redis:
             redis.flushall()
@@ -239,11 +239,11 @@ async def test_an_emptied_redis_asks_everybody_to_sign_in(signed_in: Client, bac
 
 @pytest.mark.parametrize("fault", [postgres_refused, postgres_killed, postgres_frozen])
 async def test_without_postgres_sessions_live(signed_in: Client, backends: Backends, fault: Fault) -> None:
-    """Whoever is signed in stays so and is served what needs no row; what needs one is 503."""
-    await backends.execute("CHECKPOINT")  # or a killed server forgets the user: our own do not wait for the disk
+    """Signed-in users stay signed in; requests that need no row are served, others get 503."""
+    await backends.execute("CHECKPOINT")  # otherwise a killed test server loses the user: it does not sync to disk
     with fault(backends):
         answers = await asyncio.gather(signed_in.login(signed_in.username), signed_in.register(new_name()))
-        assert statuses(answers[1:]) == {409}  # the signed-in cannot register
+        assert statuses(answers[1:]) == {409}  # signed-in users cannot register
         assert_unavailable(answers[0])
         assert (await signed_in.profile()).status_code == 200
         assert (await signed_in.refresh()).status_code == 204
@@ -256,7 +256,7 @@ async def test_without_postgres_sessions_live(signed_in: Client, backends: Backe
 async def test_without_postgres_nobody_registers_or_changes(
     client: Client, service: LiveService, new_client: NewClient, backends: Backends, fault: Fault
 ) -> None:
-    """503; the first request after it succeeds."""
+    """The answer is 503; the first request afterwards succeeds."""
     signed_in, name = await (await new_client(service)).sign_up(), new_name()
     with fault(backends):
         assert_unavailable(await client.register(name))
@@ -271,7 +271,7 @@ async def test_without_postgres_nobody_registers_or_changes(
 async def test_a_row_that_must_be_read_is_503_and_cookies_stay(
     shared_service: NewService, new_client: NewClient, backends: Backends, fault: Fault
 ) -> None:
-    """With USER_SNAPSHOT_SECONDS=0 each request reads it."""
+    """With USER_SNAPSHOT_SECONDS=0 every request reads the row."""
     signed_in = await (await new_client(shared_service(USER_SNAPSHOT_SECONDS="0"))).sign_up()
     with fault(backends):
         for answer in await asyncio.gather(*[signed_in.profile() for _ in range(20)]):
@@ -283,7 +283,7 @@ async def test_a_row_that_must_be_read_is_503_and_cookies_stay(
 async def test_postgres_restarts_under_load(
     shared_service: NewService, new_client: NewClient, backends: Backends, how: str
 ) -> None:
-    """Each request is answered, by 200 or 503; the first one after it by 200."""
+    """Every request gets 200 or 503; the first one afterwards gets 200."""
     service = shared_service(USER_SNAPSHOT_SECONDS="0")
     signed_in = await (await new_client(service)).sign_up()
     await backends.execute("CHECKPOINT")
@@ -309,7 +309,7 @@ async def test_postgres_restarts_under_load(
 async def test_an_exhausted_pool_is_503_for_those_who_need_it(
     new_service: NewService, new_client: NewClient, backends: Backends
 ) -> None:
-    """Who needs no connection is served meanwhile; who holds one gets an answer, and then the next does."""
+    """Requests without a connection are served meanwhile; those with one get an answer, and the next succeeds."""
     service = new_service(DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0", DB_POOL_TIMEOUT="0.2", DB_COMMAND_TIMEOUT="30")
     signed_in, other = await (await new_client(service)).sign_up(), await new_client(service)
     async with locked_users(backends):
@@ -331,7 +331,7 @@ async def test_an_exhausted_pool_is_503_for_those_who_need_it(
     ],
 )
 async def test_a_commit_that_fails_is_no_201(client: Client, backends: Backends, what: str, status: int) -> None:
-    """Nothing was promised, nothing is there, and the next one succeeds."""
+    """No success was reported, no row exists, and the next attempt succeeds."""
     name, connection = new_name(), await backends.connect()
     try:
         await connection.execute(CREATE_TRIGGER.format(what=what))
@@ -344,7 +344,7 @@ async def test_a_commit_that_fails_is_no_201(client: Client, backends: Backends,
 
 
 async def test_fifty_register_one_name_at_once(client: Client, backends: Backends) -> None:
-    """One gets it, the others are told that it is taken."""
+    """One request gets the name, the others 409."""
     name = new_name()
     answers = await asyncio.gather(*[client.register(name, f"{n}{name}") for n in range(50)])
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 49
@@ -353,7 +353,7 @@ async def test_fifty_register_one_name_at_once(client: Client, backends: Backend
 
 
 async def test_logins_in_a_storm_hinder_nobody_else(new_service: NewService, new_client: NewClient) -> None:
-    """While more than the queue holds wait for real hashes, other requests succeed, and each login has its answer."""
+    """While more logins than the queue holds wait for hashes, other requests succeed and each login is answered."""
     service = new_service(PASSWORD_HASH_COST="10", PASSWORD_QUEUE="8")
     signed_in, stranger = await (await new_client(service)).sign_up(), await new_client(service)
     logins = [asyncio.create_task(stranger.login(signed_in.username, "not the password")) for _ in range(24)]
@@ -370,7 +370,7 @@ async def _send_and_leave(port: int, data: bytes) -> None:
     writer.write(data)
     await writer.drain()
     sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # a reset, not a farewell
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # reset the connection
     writer.close()
 
 
@@ -382,7 +382,7 @@ def _request(path: str, body: str, *, announced: int | None = None) -> bytes:
 async def test_clients_that_leave_leave_nothing_behind(
     new_service: NewService, new_client: NewClient, backends: Backends
 ) -> None:
-    """In the middle of a body, or before the answer: no error is logged, no connection stays busy or forgotten."""
+    """In the middle of a body, or before the answer: no error is logged, and no connection is leaked."""
     others, service = await connections(backends), new_service(DB_POOL_SIZE="10")
     signed_in = await (await new_client(service)).sign_up()
     body = f'{{"username": "{signed_in.username}", "password": "{PASSWORD}"}}'
@@ -393,7 +393,7 @@ async def test_clients_that_leave_leave_nothing_behind(
         )
         await wait_for_waiting(backends, 5)
     assert (await signed_in.login(signed_in.username)).status_code == 200
-    async with asyncio.timeout(PATIENCE):  # their passwords are still looked at, two at a time
+    async with asyncio.timeout(PATIENCE):  # their passwords are still being checked, two at a time
         while {row["state"] for row in await backends.execute(CONNECTIONS)} != {"idle"}:
             await asyncio.sleep(0.02)
         while len(await connections(backends) - others) > 10:
@@ -402,7 +402,7 @@ async def test_clients_that_leave_leave_nothing_behind(
 
 
 async def ask_to_stop(service: LiveService, new_client: NewClient, number: signal.Signals) -> None:
-    """Return when it waits for its running requests, and takes no other."""
+    """Return when the service waits for running requests and accepts no others."""
     service.process.send_signal(number)
     await asyncio.to_thread(service.wait_for, "Waiting for connections to close|Waiting for background tasks")
     with pytest.raises(httpx.ConnectError):
@@ -422,7 +422,7 @@ async def assert_stopped(service: LiveService, backends: Backends, others: set[i
 async def test_a_stop_under_load_answers_who_was_being_served(
     new_service: NewService, new_client: NewClient, backends: Backends, number: signal.Signals
 ) -> None:
-    """New ones are refused, the running ones finish, connections are closed, and the exit code says that all is well."""
+    """New requests are refused, running ones finish, connections are closed, and the exit code is 0."""
     others, service = await connections(backends), new_service(DB_COMMAND_TIMEOUT="30")
     signed_in = await (await new_client(service)).sign_up()
     async with locked_users(backends):
@@ -435,7 +435,7 @@ async def test_a_stop_under_load_answers_who_was_being_served(
 
 @pytest.fixture
 def bare_backends(template: Path, tmp_path: Path, shared_environment: dict[str, str]) -> Iterator[Backends]:
-    """The project with nothing switched on, and a route of its user's."""
+    """The project with everything switched off, and one route of its user."""
     with running_backends(template, tmp_path, shared_environment, auth=False) as backends:
         (backends.project / "src" / "routers.py").write_text(WAITING_ROUTE)
         yield backends
@@ -444,7 +444,7 @@ def bare_backends(template: Path, tmp_path: Path, shared_environment: dict[str, 
 async def test_a_stop_under_load_answers_in_the_barest_project_too(
     bare_backends: Backends, new_client: NewClient
 ) -> None:
-    """Without authentication and Redis; the running requests finish and their connections are closed."""
+    """Without authentication and Redis, running requests finish and their connections are closed."""
     service = LiveService(bare_backends, {"DB_COMMAND_TIMEOUT": "30"})
     client, connection = await new_client(service), await bare_backends.connect()
     try:

@@ -22,7 +22,7 @@ NO_LIMITS = dict.fromkeys(("RATE_LIMIT_LOGIN_ACCOUNT", "RATE_LIMIT_LOGIN_ADDRESS
     "PASSWORD_HASH_COST": "4"
 }
 PASSWORD = "four words nobody guesses"
-# Signs what `make dev` would have signed a minute ago.
+# Signs tokens as `make dev` would have done a minute ago.
 EXPIRE = """
 import sys, time
 from src.auth.config import get_auth_settings
@@ -62,7 +62,7 @@ NewDevice = Callable[..., Page]
 
 @pytest.fixture
 def new_device(browser: Browser, site: Site) -> Iterator[NewDevice]:
-    """Open a browser with cookies of its own; no page may have an error in its console, but for refused forms."""
+    """Open a browser with separate cookies; no page may log a console error, except for refused forms."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
@@ -98,12 +98,12 @@ def page(new_device: NewDevice) -> Page:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """A name that no other test has."""
+    """A name that no other test uses."""
     return f"u{abs(hash(request.node.name)) % 10**12}"
 
 
 def go(control: Locator) -> None:
-    """Press what leads to a page, and wait until that one is there with its styles."""
+    """Click a link or button, and wait until the new page and its styles are loaded."""
     with control.page.expect_navigation():
         control.click()
 
@@ -183,7 +183,7 @@ def test_an_account_can_be_deleted(page: Page, site: Site, name: str) -> None:
 
 
 def test_what_is_wrong_stands_beside_its_field(page: Page, site: Site, name: str) -> None:
-    """The first wrong field has the focus, each is described by its error, what was typed is kept."""
+    """The first wrong field has the focus, each is described by its error, and the input is kept."""
     page.goto("/register")
     page.get_by_label(site.words["USERNAME"]).fill(name)
     page.get_by_label(site.words["EMAIL"]).fill("nobody")
@@ -199,7 +199,7 @@ def test_what_is_wrong_stands_beside_its_field(page: Page, site: Site, name: str
 
 
 def test_a_name_that_is_markup_is_text(page: Page, site: Site) -> None:
-    """It is refused, and shown as it was typed."""
+    """The name is refused, and shown exactly as typed."""
     evil = '"><img src=x onerror="document.title=1">'
     register(page, site.words, evil)
     expect(page.get_by_label(site.words["USERNAME"])).to_have_value(evil)
@@ -209,7 +209,7 @@ def test_a_name_that_is_markup_is_text(page: Page, site: Site) -> None:
 
 
 def test_an_expired_token_is_refreshed_unseen(page: Page, site: Site, name: str, run: Run) -> None:
-    """The page asked for appears, its query kept; a form sent too late leads back to its page."""
+    """The requested page appears with its query; a form sent too late leads back to its page."""
     register(page, site.words, name)
     expire(page, site, run)
     page.goto("/account?a=%2F&b=%D0%B1")
@@ -221,7 +221,7 @@ def test_an_expired_token_is_refreshed_unseen(page: Page, site: Site, name: str,
 
 
 def test_two_devices(new_device: NewDevice, site: Site, name: str) -> None:
-    """One signs the other out, which is then asked to sign in and returns to its page."""
+    """One device signs out the other, which has to sign in and then returns to its page."""
     phone, desk = new_device(), new_device()
     register(phone, site.words, name)
     phone.goto("/account")
@@ -244,7 +244,7 @@ def test_two_devices(new_device: NewDevice, site: Site, name: str) -> None:
 
 
 def test_the_signed_in_are_kept_off_sign_in(page: Page, site: Site, name: str) -> None:
-    """They land where they would have landed."""
+    """They land where they would have gone anyway."""
     register(page, site.words, name)
     for path, target in (("/login", "/"), ("/register", "/"), ("/login?next=%2Faccount%3Fa", "/account?a")):
         page.goto(path)
@@ -253,7 +253,7 @@ def test_the_signed_in_are_kept_off_sign_in(page: Page, site: Site, name: str) -
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_form_of_another_site_does_nothing(page: Page, site: Site, name: str, tmp_path: Path, host: str) -> None:
-    """Another host, and another port of this one, to which the browser does send the cookies."""
+    """Another host, and another port on this one, to which the browser does send the cookies."""
     register(page, site.words, name)
     (tmp_path / "favicon.ico").touch()
     server = ThreadingHTTPServer((host, 0), partial(Quiet, directory=str(tmp_path)))
@@ -275,7 +275,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_every_screen(new_device: NewDevice, site: Site, name: str, scheme: str) -> None:
-    """Nothing sticks out sideways, every text has a contrast of 4.5 or more (WCAG 1.4.3)."""
+    """Nothing overflows sideways, and every text has a contrast of at least 4.5 (WCAG 1.4.3)."""
     page = new_device(color_scheme=scheme)
     for path in ("/", "/register", "/login"):
         page.goto(path)

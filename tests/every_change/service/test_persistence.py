@@ -1,4 +1,4 @@
-"""What Redis keeps over a crash, and what becomes of data that it kept in another way."""
+"""What Redis keeps across a crash, and how older data is handled."""
 
 import shutil
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ async def change_password(client: Client) -> httpx.Response:
 
 
 async def assert_is_out(client: Client) -> None:
-    """Neither of its tokens is good for anything."""
+    """Neither token of the session works any more."""
     assert (await client.profile()).status_code == 401
     assert (await client.refresh()).status_code == 401
 
@@ -43,7 +43,7 @@ def crash_redis(backends: Backends) -> None:
 
 
 def make_data_of_before(backends: Backends) -> None:
-    """Leave the folder of Redis as `make dev` left it before it had an append-only file."""
+    """Leave the folder of Redis as `make dev` left it before the append-only file was introduced."""
     with backends.redis_client() as client:
         client.config_set("appendonly", "no")
     save_snapshot(backends)
@@ -55,7 +55,7 @@ def make_data_of_before(backends: Backends) -> None:
 async def test_a_crash_brings_no_session_back(
     signed_in: Client, service: LiveService, new_client: NewClient, backends: Backends, end: End
 ) -> None:
-    """Redis is killed at once after a session was ended, and a snapshot on its disk still has that session."""
+    """Redis is killed right after a session was revoked, while a snapshot on disk still contains that session."""
     old = await new_client(service, cookies=signed_in.cookies)
     save_snapshot(backends)
     assert (await end(signed_in)).is_success
@@ -65,7 +65,7 @@ async def test_a_crash_brings_no_session_back(
 
 
 async def test_a_crash_signs_nobody_out(signed_in: Client, backends: Backends) -> None:
-    """The last write before it survives: a new session, and new tokens, stay valid."""
+    """The last write before the crash survives: a new session, and new tokens, stay valid."""
     assert (await signed_in.refresh()).status_code == 204
     crash_redis(backends)
     assert (await signed_in.profile()).status_code == 200
@@ -75,7 +75,7 @@ async def test_a_crash_signs_nobody_out(signed_in: Client, backends: Backends) -
 async def test_a_folder_of_before_keeps_its_data(
     signed_in: Client, service: LiveService, new_client: NewClient, backends: Backends
 ) -> None:
-    """`make dev` meets a snapshot without an append-only file: its sessions live, and ended ones stay ended from then on."""
+    """`make dev` finds a snapshot without an append-only file: its sessions survive, and revoked ones stay revoked."""
     make_data_of_before(backends)
     backends.redis.start()
     assert (await signed_in.profile()).status_code == 200

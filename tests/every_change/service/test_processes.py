@@ -1,4 +1,4 @@
-"""Two processes of the service on the same servers: nobody can tell which one answered."""
+"""Two processes of the service on the same servers behave as one."""
 
 import asyncio
 import json
@@ -12,18 +12,18 @@ from tests.support.live import LiveService, NewClient, NewService
 
 @pytest.fixture
 def twin(shared_service: NewService) -> LiveService:
-    """A second process, that believes no proxy of this machine."""
+    """A second process, which trusts no proxy on this machine."""
     return shared_service(FORWARDED_ALLOW_IPS="10.0.0.1")
 
 
 @pytest.fixture
 async def elsewhere(signed_in: Client, twin: LiveService, new_client: NewClient) -> Client:
-    """The same browser, its next request served by the other process."""
+    """The same browser, with its next request served by the other process."""
     return await new_client(twin, cookies=signed_in.cookies)
 
 
 def pass_the_grace(backends: Backends) -> None:
-    """Let the last rotation of every session be long ago."""
+    """Make the last rotation of every session old."""
     with backends.redis_client() as redis:
         for key in redis.scan_iter("session:*"):
             for field, value in redis.hgetall(key).items():
@@ -32,7 +32,7 @@ def pass_the_grace(backends: Backends) -> None:
 
 
 async def test_a_session_of_one_is_a_session_of_the_other(signed_in: Client, elsewhere: Client) -> None:
-    """Also after a refresh there."""
+    """A session from one process works in the other, even after a refresh there."""
     assert (await elsewhere.profile()).json() == (await signed_in.profile()).json()
     assert (await elsewhere.refresh()).status_code == 204
     assert (await signed_in.profile()).status_code == 200
@@ -41,7 +41,7 @@ async def test_a_session_of_one_is_a_session_of_the_other(signed_in: Client, els
 async def test_an_address_is_the_peers_or_what_a_known_proxy_says(
     signed_in: Client, twin: LiveService, new_client: NewClient
 ) -> None:
-    """Its last word, which is what it saw; what stands before that anybody may have written."""
+    """The last address, which the proxy saw itself; anyone can write the ones before it."""
     forwarded = {"X-Forwarded-For": "192.0.2.1, 203.0.113.9", "Forwarded": "for=192.0.2.1", "X-Real-IP": "192.0.2.1"}
     body = {"username": signed_in.username, "password": PASSWORD}
     for client, address in ((signed_in, "203.0.113.9"), (await new_client(twin), "127.0.0.1")):
@@ -53,7 +53,7 @@ async def test_an_address_is_the_peers_or_what_a_known_proxy_says(
 async def test_within_the_grace_the_other_gives_the_same_successor(
     signed_in: Client, elsewhere: Client, service: LiveService, new_client: NewClient
 ) -> None:
-    """A tab that lost the answer asks again, wherever it gets to; both of what it got works."""
+    """A tab that lost the response retries in either process; both sets of tokens it got work."""
     assert (await signed_in.refresh()).status_code == 204
     assert (await elsewhere.refresh()).status_code == 204
     for cookies in (signed_in.cookies, elsewhere.cookies):
@@ -63,7 +63,7 @@ async def test_within_the_grace_the_other_gives_the_same_successor(
 
 
 async def test_the_grace_outlives_a_restart(new_service: NewService, new_client: NewClient, backends: Backends) -> None:
-    """Of the service and of Redis: it stands in Redis, not in the process."""
+    """The counters of the service and its limits are in Redis, not in the process."""
     before = new_service()
     client = await (await new_client(before)).sign_up()
     late = dict(client.cookies)
@@ -80,7 +80,7 @@ async def test_the_grace_outlives_a_restart(new_service: NewService, new_client:
 async def test_a_token_that_is_used_again_ends_the_session_everywhere(
     signed_in: Client, elsewhere: Client, service: LiveService, backends: Backends
 ) -> None:
-    """For the thief and for the victim; the log names the user, not the token."""
+    """For attacker and victim alike; the log names the user, not the token."""
     assert (await signed_in.refresh()).status_code == 204
     pass_the_grace(backends)
     assert (await elsewhere.refresh()).status_code == 401
@@ -94,7 +94,7 @@ async def test_a_token_that_is_used_again_ends_the_session_everywhere(
 async def test_reuse_is_logged_where_it_is_seen(
     signed_in: Client, elsewhere: Client, twin: LiveService, backends: Backends
 ) -> None:
-    """A security event."""
+    """It is logged as a security event."""
     user = (await signed_in.profile()).json()["id"]
     await signed_in.refresh()
     pass_the_grace(backends)
@@ -104,7 +104,7 @@ async def test_reuse_is_logged_where_it_is_seen(
 
 
 async def test_logout_in_one_is_seen_by_the_other_at_once(signed_in: Client, elsewhere: Client) -> None:
-    """On its very next request, with tokens that would be good for minutes."""
+    """It ends on its very next request, even with tokens that are valid for minutes."""
     assert (await elsewhere.profile()).status_code == 200
     assert (await signed_in.post("/auth/logout")).status_code == 204
     assert (await elsewhere.profile()).status_code == 401
@@ -114,7 +114,7 @@ async def test_logout_in_one_is_seen_by_the_other_at_once(signed_in: Client, els
 async def test_logout_everywhere_is_everywhere(
     signed_in: Client, elsewhere: Client, twin: LiveService, new_client: NewClient
 ) -> None:
-    """Another device, another process."""
+    """A device signed in at one process is signed out by the other."""
     device = await new_client(twin)
     assert (await device.login(signed_in.username)).status_code == 200
     assert (await signed_in.post("/auth/logout-all")).status_code == 204
@@ -124,7 +124,7 @@ async def test_logout_everywhere_is_everywhere(
 async def test_a_changed_password_ends_sessions_of_the_other(
     signed_in: Client, twin: LiveService, new_client: NewClient
 ) -> None:
-    """The one that changed it goes on."""
+    """The session that changed it continues."""
     device = await new_client(twin)
     assert (await device.login(signed_in.username)).status_code == 200
     change = {"current_password": PASSWORD, "new_password": f"{PASSWORD} at all"}
@@ -135,7 +135,7 @@ async def test_a_changed_password_ends_sessions_of_the_other(
 
 
 async def test_a_change_of_the_profile_is_seen_by_the_other(signed_in: Client, elsewhere: Client) -> None:
-    """Although both keep what they read."""
+    """Although both processes cache what they read."""
     for name in ("first.name", "second.name"):
         changed = f"{name}{signed_in.username[:10]}"
         assert (await elsewhere.profile()).status_code == 200
@@ -149,7 +149,7 @@ async def test_a_change_of_the_profile_is_seen_by_the_other(signed_in: Client, e
 async def test_who_is_barred_in_one_is_out_of_the_other(
     signed_in: Client, elsewhere: Client, superuser: Client, method: str, body: dict[str, bool] | None
 ) -> None:
-    """On the next request, whoever served the last one; signing in is over, too."""
+    """It takes effect on the next request, whichever process served the last one; signing in fails too."""
     user = (await elsewhere.profile()).json()["id"]
     assert (await superuser.ask(method, f"/users/{user}", json=body)).is_success
     assert {(await each.profile()).status_code for each in (signed_in, elsewhere)} == {401}
@@ -158,7 +158,7 @@ async def test_who_is_barred_in_one_is_out_of_the_other(
 
 
 async def test_a_promotion_counts_in_the_other_at_once(elsewhere: Client, superuser: Client) -> None:
-    """And so does the way back."""
+    """The reverse takes effect as well."""
     user = (await elsewhere.profile()).json()["id"]
     for is_superuser, status in ((True, 200), (False, 403)):
         await superuser.ask("PATCH", f"/users/{user}", json={"is_superuser": is_superuser})
@@ -168,7 +168,7 @@ async def test_a_promotion_counts_in_the_other_at_once(elsewhere: Client, superu
 async def test_fifty_refreshes_over_both_make_one_generation(
     signed_in: Client, service: LiveService, twin: LiveService, new_client: NewClient, backends: Backends
 ) -> None:
-    """Fifty tabs, one token: all succeed, and what any of them got goes on."""
+    """Fifty tabs with one token all succeed, and the tokens of each of them work."""
     tabs = [await new_client((service, twin)[n % 2], cookies=signed_in.cookies) for n in range(50)]
     answers = await asyncio.gather(*[tab.refresh() for tab in tabs])
     assert [answer.status_code for answer in answers] == [204] * 50
@@ -184,7 +184,7 @@ async def test_fifty_refreshes_over_both_make_one_generation(
 async def test_fifty_registrations_over_both_make_one_user(
     client: Client, twin: LiveService, new_client: NewClient
 ) -> None:
-    """The database decides, not a look before."""
+    """The database decides, not a check before the write."""
     other, name = await new_client(twin), new_name()
     answers = await asyncio.gather(*[(client, other)[n % 2].register(name) for n in range(50)])
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 49

@@ -1,4 +1,4 @@
-"""What is taken away of a running service while a request is on its way: on the wire, and of many at once."""
+"""Rights revoked from a running service while a request is in progress: on the wire, and many at once."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ from tests.support.clients import PASSWORD, Client, new_name
 from tests.support.live import LiveService, NewClient, NewService
 
 NEW = f"{PASSWORD} at all"
-GOOD_FOR = 1.1  # seconds; a check of a session is good for one
+GOOD_FOR = 1.1  # seconds; a check of a session is valid for one
 RACERS = 50
 
 
 class Upload:
-    """A request on a socket of its own, sent but for its last byte."""
+    """A request on a separate socket, sent except for its last byte."""
 
     def __init__(self, client: Client, method: str, path: str, body: dict[str, object]) -> None:
         self.port = client.port
@@ -43,7 +43,7 @@ class Upload:
 
 @pytest.fixture
 def patient(shared_service: NewService) -> LiveService:
-    """A service that limits guesses, and waits for its servers when many come at once."""
+    """A service that limits guesses, and waits for its servers when many requests arrive at once."""
     waits = dict.fromkeys(("REDIS_TIMEOUT", "DB_CONNECT_TIMEOUT", "DB_COMMAND_TIMEOUT", "DB_POOL_TIMEOUT"), "30")
     return shared_service(RATE_LIMIT_LOGIN_ACCOUNT="10/5minutes", RATE_LIMIT_PASSWORD="10/5minutes", **waits)
 
@@ -54,7 +54,7 @@ async def user_id(client: Client) -> str:
 
 @pytest.fixture
 async def second(service: LiveService, backends: Backends, new_client: NewClient) -> Client:
-    """Another superuser's client."""
+    """The client of another superuser."""
     client = await new_client(service)
     await client.become_superuser(backends)
     return client
@@ -68,7 +68,7 @@ async def second(service: LiveService, backends: Backends, new_client: NewClient
 async def test_the_last_byte_comes_too_late(
     superuser: Client, second: Client, new_client: NewClient, deed: object, status: int
 ) -> None:
-    """Whoever was demoted, barred, signed out or robbed meanwhile makes nobody a superuser, themselves neither."""
+    """A superuser who was demoted, deactivated or signed out in the meantime cannot promote anyone."""
     path = f"/users/{await user_id(superuser)}"
     upload = Upload(superuser, "PATCH", path, {"is_superuser": True, "is_active": True})
     await upload.start()
@@ -90,7 +90,7 @@ async def test_the_last_byte_comes_too_late(
 
 
 async def test_a_slow_body_of_the_signed_in_is_served(superuser: Client, signed_in: Client) -> None:
-    """Nothing happened meanwhile."""
+    """Nothing was revoked in the meantime."""
     upload = Upload(superuser, "PATCH", f"/users/{await user_id(signed_in)}", {"is_verified": True})
     await upload.start()
     await asyncio.sleep(GOOD_FOR)
@@ -100,7 +100,7 @@ async def test_a_slow_body_of_the_signed_in_is_served(superuser: Client, signed_
 async def test_of_fifty_new_passwords_one_wins(
     patient: LiveService, service: LiveService, new_client: NewClient
 ) -> None:
-    """From one old password and one session: at most one 200, and one password that signs in."""
+    """From one old password and one session: at most one 200, and one password that works."""
     client = await (await new_client(patient)).sign_up()
     cookies = dict(client.cookies)
 
@@ -111,9 +111,10 @@ async def test_of_fifty_new_passwords_one_wins(
 
     answers = await asyncio.gather(*[change(number) for number in range(RACERS)])
     winners = [number for number, status in enumerate(answers) if status == HTTPStatus.OK]
-    # Who comes when the session has ended is nobody; 503 is for who waited too long for Redis on a busy machine.
+    # After the session has ended the answer is 401; 503 is for requests that waited too long for Redis on a busy
+    # machine.
     assert set(answers) <= {200, 401, 422, 429, 503}
-    stranger = await new_client(service)  # nobody counts there
+    stranger = await new_client(service)  # this client is not counted
     passwords = [PASSWORD, *[f"{NEW} {number}" for number in range(RACERS)]]
     working = [password for password in passwords if (await stranger.login(client.username, password)).is_success]
     assert len(working) == 1
@@ -121,7 +122,7 @@ async def test_of_fifty_new_passwords_one_wins(
 
 
 async def test_a_burst_of_guesses_is_limited(patient: LiveService, new_client: NewClient) -> None:
-    """Fifty at once get ten answers, by name and by address, and so do those of the signed-in."""
+    """Of fifty at once ten are answered, by name and by address, and the same holds for signed-in users."""
     client = await (await new_client(patient)).sign_up()
     names = [client.username, f"{client.username}@example.com"] * (RACERS // 2)
     stranger = await new_client(patient)

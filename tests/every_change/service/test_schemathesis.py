@@ -1,11 +1,11 @@
-"""The running service does what its OpenAPI document says, whatever it is sent."""
+"""The running service behaves as its OpenAPI document says, whatever it receives."""
 
 from tests.support.backends import Backends
 from tests.support.live import LiveService, NewClient
 from tests.support.schemathesis import HIDDEN, LEFT_OUT, Check
 
-# What ends the session that the other operations need has a test of its own. DELETE /users/info has not: it asks for
-# a password that is never guessed; and a superuser, the last one, can neither be deleted nor demoted.
+# Operations that end the session needed by the others have a separate test. DELETE /users/info does not: it requires a
+# password that is never guessed, and the last superuser can be neither deleted nor demoted.
 ENDS_SESSION = "^/auth/(logout|logout-all|sessions/.*)$"
 
 
@@ -17,7 +17,7 @@ def test_nobody_known_gets_what_is_documented(check: Check) -> None:
 async def test_a_superuser_gets_what_is_documented(
     check: Check, documented_service: LiveService, backends: Backends, new_client: NewClient
 ) -> None:
-    """All operations but those that end the session, which is there at the end."""
+    """All operations except those that end the session, which still exists at the end."""
     await backends.execute("TRUNCATE users")
     superuser = await new_client(documented_service)
     await superuser.become_superuser(backends)

@@ -1,4 +1,4 @@
-"""A service declares each package that it imports; that it starts with these alone is tested at night."""
+"""A service declares every package that it imports; the nightly tests start it with these alone."""
 
 import json
 import tomllib
@@ -17,13 +17,13 @@ LIST = "import json; from importlib.metadata import packages_distributions as f;
 
 @pytest.fixture(scope="session")
 def packages(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The packages that bring each module, in an environment that has all of them."""
+    """The packages that provide each module, in an environment that has all of them."""
     found: dict[str, list[str]] = json.loads(run("python", "-c", LIST, cwd=tmp_path_factory.mktemp("list")).stdout)
     return found
 
 
 def test_each_import_is_declared(project: Path, packages: dict[str, list[str]]) -> None:
-    """For the service, not for development; nothing comes along with something else by chance."""
+    """For the service, not for development; no package comes with another by chance."""
     metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {canonicalize_name(Requirement(text).name) for text in metadata["dependencies"]}
     files = [path for folder in ("src", "migrations") for path in (project / folder).rglob("*.py")]

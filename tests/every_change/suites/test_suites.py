@@ -40,7 +40,7 @@ def test_every_two_answers_have_met() -> None:
 
 
 def test_every_file_of_tests_runs(rendered: Callable[[Variant], Path]) -> None:
-    """One that the variants with whole suites lack, or have with other contents, is among those that run in part."""
+    """A test that the whole suites lack, or have with other contents, is among those that run in part."""
 
     def tests_of(variant: Variant) -> dict[str, str]:
         folder = rendered(variant)

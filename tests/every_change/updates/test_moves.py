@@ -1,4 +1,4 @@
-"""A major release may move files: its migration carries the user's edits to the new places."""
+"""A major release may move files: its migration moves the user's edits to the new places."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def cross(project: Path) -> None:
 
 
 def test_edits_go_along_to_the_new_place(project: Path, run: Run) -> None:
-    """Beside what the new version changed there; nothing stays at the old one."""
+    """They are merged with the changes of the new version; nothing stays in the old place."""
     (project / "src" / "utils.py").write_text((project / "src" / "utils.py").read_text() + MINE)
     commit_all(project, "feat: mine")
     cross(project)
@@ -76,7 +76,7 @@ def test_edits_go_along_to_the_new_place(project: Path, run: Run) -> None:
 
 
 def test_the_same_line_changed_by_both_is_a_visible_conflict(project: Path) -> None:
-    """In the new place, where git lists it like one of Copier's own."""
+    """The conflict is in the new place, and git lists it like Copier's own."""
     path = project / "src" / "health.py"
     path.write_text(path.read_text().replace("PATIENCE = 2 ", "PATIENCE = 5 "))
     commit_all(project, "fix: patience")
@@ -88,7 +88,7 @@ def test_the_same_line_changed_by_both_is_a_visible_conflict(project: Path) -> N
 
 
 def test_what_was_deleted_stays_deleted(project: Path) -> None:
-    """Under its new name, too; what was not touched has moved."""
+    """A deleted file stays deleted under its new name, too; an untouched one has moved."""
     (project / "Makefile").unlink()
     commit_all(project, "chore: no make")
     cross(project)
@@ -97,7 +97,7 @@ def test_what_was_deleted_stays_deleted(project: Path) -> None:
 
 
 def test_it_works_in_a_folder_of_a_larger_repository(history: History, major: History, tmp_path: Path) -> None:
-    """Paths are those of the project, not of the repository."""
+    """Paths are relative to the project, not to the repository."""
     copy(history, tmp_path / "everything" / "service", auth=False)
     point_to(tmp_path / "everything" / "service", major.folder)
     project = tmp_path / "everything" / "service"
@@ -144,7 +144,7 @@ def test_a_line_in_every_file_of_the_newest_release_arrives(history: History, tm
 
 
 def test_only_a_major_version_asks_for_trust(major: History, project: Path, tmp_path: Path) -> None:
-    """It is refused without, and nothing is changed; the update after it asks for nothing."""
+    """Without --trust the update is refused and nothing changes; the next update does not ask for it."""
     with pytest.raises(UnsafeTemplateError):
         copier.run_update(str(project), defaults=True, overwrite=True, quiet=True)
     assert not git(project, "status", "--porcelain")

@@ -1,4 +1,4 @@
-"""`make update` of a rendered project, with the real Copier, at a terminal and without one."""
+"""`make update` of a rendered project, with the real Copier, with and without a terminal."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def project(history: History, much: History, tmp_path: Path) -> Path:
 
 
 def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None:
-    """From which version to which, what the changelog asks for, and what is left: settings, migrations, a look."""
+    """It prints both versions, what the changelog requires, and what is left: settings, migrations, a review."""
     said = run("make", "update", cwd=project).stdout
     assert "Template: from 999.0.0 to 999.1.0" in said
     assert "999.1.0, when you update: set `REGION`." in said
@@ -46,7 +46,7 @@ def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None
     assert said.index("when you update") < said.index("merged, not replaced") < said.index("New settings")
     commit_all(project, "chore: update")
     assert "999.1.0, there is nothing newer" in run("make", "update", cwd=project).stdout
-    run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can be changed all the same
+    run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can still be changed
     assert not (project / "src" / "pages").exists()
     assert yaml.safe_load((project / ".copier-answers.yml").read_text())["demo_pages"] is False
 
@@ -77,7 +77,7 @@ def test_who_used_several_servers_of_redis_is_told_the_command(history: History,
 
 
 def test_changes_that_are_not_committed_stop_it(project: Path, run: Run) -> None:
-    """They are listed, with two ways out, and stay as they are."""
+    """They are listed with two remedies, and stay as they are."""
     (project / "src" / "mine.py").write_text("# mine\n")
     said = run("make", "update", cwd=project, fails=True).stdout
     assert "?? src/mine.py" in said
@@ -86,7 +86,7 @@ def test_changes_that_are_not_committed_stop_it(project: Path, run: Run) -> None
 
 
 def test_without_git_there_is_no_update(project: Path, run: Run) -> None:
-    """A repository, or its first commit, is missing."""
+    """There is no repository, or no first commit."""
     (project / ".git").rename(project.parent / "git")
     assert "git init" in run("make", "update", cwd=project, fails=True).stdout
     git(project, "init", "--quiet")
@@ -94,7 +94,7 @@ def test_without_git_there_is_no_update(project: Path, run: Run) -> None:
 
 
 def test_a_template_that_is_not_there_is_one_sentence(project: Path, run: Run, tmp_path: Path) -> None:
-    """It names the line that leads to it."""
+    """The message names the line that causes it."""
     point_to(project, tmp_path / "nowhere")
     said = run("make", "update", cwd=project, fails=True).stdout
     assert "see _src_path in .copier-answers.yml" in said
@@ -103,7 +103,7 @@ def test_a_template_that_is_not_there_is_one_sentence(project: Path, run: Run, t
 
 
 def test_a_conflict_is_listed_and_can_be_finished_as_documented(history: History, tmp_path: Path, run: Run) -> None:
-    """The command fails and names the file; edited and added, it is settled."""
+    """The command fails and names the file; once edited and staged, the conflict is resolved."""
     project = copy(history, tmp_path / "project", auth=False)
     path = project / "src" / "health.py"
     path.write_text(path.read_text().replace("PATIENCE = 2 ", "PATIENCE = 5 "))
@@ -118,7 +118,7 @@ def test_a_conflict_is_listed_and_can_be_finished_as_documented(history: History
 
 
 def test_it_can_be_taken_back(project: Path, run: Run) -> None:
-    """By the command that it names; .env, which git does not know, was never touched."""
+    """With the command that the message names; .env, which git does not track, is untouched."""
     before, secrets = git(project, "rev-parse", "HEAD^{tree}"), (project / ".env").read_bytes()
     said = run("make", "update", cwd=project).stdout
     undo = re.search(r"To take it back: (.*)$", said, re.MULTILINE)
@@ -153,7 +153,7 @@ def test_at_a_terminal_only_the_new_question_is_asked(terminal: Terminal, projec
 
 
 def test_ctrl_c_at_a_question_changes_nothing(terminal: Terminal, project: Path) -> None:
-    """And says so."""
+    """The message says so."""
     child = terminal()
     child.expect_exact("Where it runs")
     child.sendintr()
@@ -207,7 +207,7 @@ def workflow(project: Path) -> dict[str, Any]:
 def test_the_weekly_job_pushes_a_branch_for_a_pull_request(
     project: Path, workflow: dict[str, Any], tmp_path: Path, shared_environment: dict[str, str]
 ) -> None:
-    """Its steps, run here; what GitHub's own client is told is written down."""
+    """The steps run here; calls of GitHub's own client are recorded."""
     origin = tmp_path / "origin"
     git(tmp_path, "clone", "--quiet", "--bare", str(project), str(origin))
     client = tmp_path / "bin" / "gh"
@@ -231,7 +231,7 @@ def test_the_weekly_job_pushes_a_branch_for_a_pull_request(
 
 
 def test_the_weekly_job_gives_the_code_of_the_template_no_token(workflow: dict[str, Any]) -> None:
-    """The job that runs it has no permission and no secret; the one that may write runs nothing of the project."""
+    """The job that runs it has no permissions and no secrets; the one that may write runs nothing from the project."""
     jobs = workflow["jobs"]
     assert workflow["permissions"] == jobs["update"]["permissions"] == {}
     assert jobs["read"]["permissions"] == {"contents": "read"}

@@ -35,14 +35,14 @@ each_answers = pytest.mark.parametrize("name", ANSWERS)
 @each_release
 @each_answers
 def test_an_untouched_project_becomes_a_fresh_one(history: History, tmp_path: Path, tag: str, name: str) -> None:
-    """File by file, apart from those that are the user's once they are rendered."""
+    """File by file, except for those that belong to the user once they are rendered."""
     assert_an_untouched_project_becomes_a_fresh_one(history, tmp_path, tag, name)
 
 
 @each_release
 @each_answers
 def test_the_work_of_the_user_stays(history: History, tmp_path: Path, run: Run, tag: str, name: str) -> None:
-    """No conflict, no lost line, not one byte of .env, and what was deleted stays deleted."""
+    """There is no conflict, no lost line, no changed byte of .env, and what was deleted stays deleted."""
     assert_the_work_of_the_user_stays(history, tmp_path, run, tag, name)
 
 
@@ -81,7 +81,7 @@ def test_a_switch_can_be_flipped_and_flipped_back(history: History, tmp_path: Pa
 
 
 def test_the_same_line_changed_by_both_is_a_visible_conflict(history: History, tmp_path: Path) -> None:
-    """Both versions stand in the file, git knows of it, and everything else is merged."""
+    """Both versions are in the file, git knows about it, and everything else is merged."""
     project = copy(history, tmp_path / "project")
     user = User(project)
     user.replace("src/health.py", "PATIENCE = 2 ", "PATIENCE = 5 ")
@@ -140,7 +140,7 @@ def assert_updates_are_clean(user: User, *templates: Path) -> None:
 
 
 def test_one_update_after_the_other_is_clean(history: History, tmp_path: Path, run: Run) -> None:
-    """What the tests below break is whole here."""
+    """What the tests below break works here."""
     first = history.branch(tmp_path / "template", lambda _: None, "v999.1.0")
     second = first.branch(tmp_path / "again", lambda _: None, "v999.2.0")
     assert_updates_are_clean(edited(history, tmp_path / "project", run, NEXT), first.folder, second.folder)
@@ -150,7 +150,7 @@ def test_one_update_after_the_other_is_clean(history: History, tmp_path: Path, r
 def test_a_broken_design_would_be_noticed(
     history: History, tmp_path: Path, run: Run, sabotage: Callable[[Path], None]
 ) -> None:
-    """Each way in which templates lose the work of their users fails a check of these tests."""
+    """Every way in which templates lose their users' work fails one of these checks."""
     broken = history.branch(tmp_path / "template", sabotage, "v999.1.0")
     again = broken.branch(tmp_path / "again", lambda _: None, "v999.2.0")
     user = edited(history, tmp_path / "project", run, NEXT)
