@@ -114,7 +114,7 @@ class AuthService:
         await self._limit(self.auth.limits.check, row, account, block)
         tokens = await self._begin(user, data.password.get_secret_value(), client, via)
         await self.logout(*presented)  # last: if Redis fails before, the client still has the session it came with
-        logger.info("signed in", user=str(user.id), address=client.address, via=via)
+        logger.info("signed in", user=str(user.id), address=client.address)
         return UserData.model_validate(user), tokens
 
     async def _limit(
