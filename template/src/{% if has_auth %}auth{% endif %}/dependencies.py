@@ -1,4 +1,7 @@
-"""Who is asking: what a feature imports from here are `CurrentUser`, `Superuser` and the functions behind them."""
+"""Who is asking, and how often.
+
+A feature imports `CurrentUser`, `Superuser`, the functions behind them, and `rate_limited`.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 from fastapi import Depends, Path, WebSocket, WebSocketDisconnect
+from limits import parse_many
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from starlette.requests import HTTPConnection
@@ -17,7 +21,9 @@ from src.auth.exceptions import (
     NotAuthenticatedException,
     NotSuperuserException,
     TokenExpiredException,
+    TooManyRequestsException,
 )
+from src.auth.limits import address_key
 from src.auth.schemes import Client, UserData
 from src.auth.visitor import Visitor, get_visitor
 from src.exceptions import (
@@ -79,6 +85,30 @@ async def get_superuser(connection: HTTPConnection) -> UserData:
         raise NotSuperuserException
     (await get_visitor(connection)).needs_superuser = True
     return user
+
+
+class RateLimited:
+    errors = (TooManyRequestsException,)  # that each route with this limit has in the OpenAPI document
+
+    def __init__(self, limit: str) -> None:
+        self._limits = parse_many(limit)
+
+    async def __call__(self, connection: HTTPConnection) -> None:
+        user, route = await find_current_user(connection), connection.scope["route"]
+        who = f"user {user.id}" if user else f"address {address_key((await get_client(connection)).address)}"
+        operation = f"{sorted(getattr(route, 'methods', None) or ())} {route.path}"
+        await connection.app.state.auth.limits.hit(self._limits, "ROUTE", f"{operation} {who}")
+
+
+def rate_limited(limit: str) -> RateLimited:
+    """Limit the requests of a user, or of an address where no one is signed in: `Depends(rate_limited("30/minute"))`.
+
+    Each route counts on its own; several windows are written as `30/minute; 500/day`.
+
+    Raises:
+        ValueError: that is no limit.
+    """
+    return RateLimited(limit)
 
 
 async def refuse_signed_in(connection: HTTPConnection) -> None:

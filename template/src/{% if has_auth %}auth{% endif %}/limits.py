@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, Literal, cast, get_args
 
@@ -45,7 +46,11 @@ class RateLimits:
         Raises:
             TooManyRequestsException: there were too many already.
         """
-        for limit in self._limits[name]:
+        await self.hit(self._limits[name], name, key)
+
+    async def hit(self, limits: Iterable[RateLimitItem], name: str, key: str) -> None:
+        """Count one more against limits that are no settings; raises as above."""
+        for limit in limits:
             if not await self._limiter.hit(limit, name, _digest(key)):
                 raise await self._refusal(limit, name, key)
 
@@ -59,7 +64,7 @@ class RateLimits:
             if not await self._limiter.test(limit, name, _digest(key)):
                 raise await self._refusal(limit, name, key)
 
-    async def _refusal(self, limit: RateLimitItem, name: Limit, key: str) -> TooManyRequestsException:
+    async def _refusal(self, limit: RateLimitItem, name: str, key: str) -> TooManyRequestsException:
         stats = await self._limiter.get_window_stats(limit, name, _digest(key))
         return TooManyRequestsException(max(1, math.ceil(stats.reset_time - time.time())))
 
