@@ -1,57 +1,69 @@
 """The OpenAPI document, and the pages that show it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic.json_schema import models_json_schema
 
 from src import messages
 from src.schemes import ErrorResponse
 
 REFERENCE = "#/components/schemas/{model}"
+ERROR, THEIRS = ({"$ref": REFERENCE.format(model=model)} for model in ("ErrorResponse", "HTTPValidationError"))
 CLAUSE = re.compile(r"[.;:](?:\s|$)")
 # Where Swagger UI and ReDoc draw themselves; until they do, the message is shown.
 EMPTY = re.compile(r'(<div id="swagger-ui">)\s*(</div>)|(<redoc [^>]*>)(</redoc>)')
 
 
 def describe_operations(app: FastAPI) -> None:
-    """Name each operation by the first clause of its docstring, and describe 422 as it is answered."""
+    """Name each operation by the first clause of its docstring, and describe what is answered to it.
+
+    422 is an `ErrorResponse`; a middleware says what it answers in a method `describe`.
+    """
     build = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = build()
-        _name_operations(app, document["paths"])
+        for route, operation in find_operations(app, document):
+            if "description" in operation and not route.summary:
+                operation["summary"] = CLAUSE.split(operation["description"])[0]
         schemas = document.get("components", {}).get("schemas", {})
         if schemas.pop("HTTPValidationError", None):
             schemas.pop("ValidationError", None)
-            _, ours = models_json_schema([(ErrorResponse, "serialization")], ref_template=REFERENCE)
-            schemas |= ours["$defs"]
+            add_error_schema(document)
             _point_to_ours(document["paths"])
+        for layer in app.user_middleware:
+            if describe := getattr(layer.cls, "describe", None):
+                describe(app, document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
 
 
-def _name_operations(app: FastAPI, paths: dict[str, Any]) -> None:
+def find_operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[RouteContext, dict[str, Any]]]:
+    """Yield each operation of the document with its route."""
     for route in iter_route_contexts(app.routes):
-        operations = paths.get(route.path_format or "", {})
-        for operation in [operations[method.lower()] for method in route.methods or () if method.lower() in operations]:
-            if "description" in operation and not route.summary:
-                operation["summary"] = CLAUSE.split(operation["description"])[0]
+        path = document.get("paths", {}).get(route.path_format, {})
+        yield from ((route, path[method.lower()]) for method in route.methods or () if method.lower() in path)
+
+
+def add_error_schema(document: dict[str, Any]) -> None:
+    """Put what `ERROR` refers to into the document."""
+    _, ours = models_json_schema([(ErrorResponse, "serialization")], ref_template=REFERENCE)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(ours["$defs"])
 
 
 def _point_to_ours(paths: dict[str, Any]) -> None:
-    theirs, ours = ({"$ref": REFERENCE.format(model=model)} for model in ("HTTPValidationError", "ErrorResponse"))
     for operation in (operation for path in paths.values() for operation in path.values()):
         for answer in operation["responses"].values():
             for content in answer.get("content", {}).values():
-                if content.get("schema") == theirs:
-                    content["schema"] = ours
+                if content.get("schema") == THEIRS:
+                    content["schema"] = ERROR
 
 
 def add_docs(app: FastAPI, docs_url: str | None, redoc_url: str | None) -> None:

@@ -15,6 +15,7 @@ from src.auth.app import AuthState
 from src.auth.config import GUEST_PAGES, STATIC_PREFIXES
 from src.auth.exceptions import CrossSiteRequestException, NotAuthenticatedException
 from src.auth.handler import read_bearer, signed_out_cookies
+from src.auth.openapi import describe_security
 from src.auth.redirects import below_root, is_navigation, requested, to_login, to_next, to_refresh
 from src.auth.visitor import Visitor
 from src.body import BodyRules
@@ -39,6 +40,8 @@ Headers = dict[bytes, bytes]
 
 class TokenValidationMiddleware:
     """Let the signed-in through, everybody to public routes, and nobody else."""
+
+    describe = staticmethod(describe_security)
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

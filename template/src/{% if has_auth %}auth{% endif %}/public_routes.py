@@ -32,6 +32,10 @@ class PublicRoutes:
         self._routes = routes
         self._is_open = lru_cache(REMEMBERED)(self._is_served_by_public)
 
+    def has(self, template: str) -> bool:
+        """Say whether the route of this template is for everybody."""
+        return template in self._given or template.startswith(STATIC_PREFIXES)
+
     def are_open(self, path: str, method: str | None) -> bool:
         """Say whether everybody may send this; a websocket has no method."""
         is_candidate = path in self._given or path.startswith(STATIC_PREFIXES) or self._is_from_template(path)
@@ -49,4 +53,4 @@ class PublicRoutes:
             return True  # the path itself is meant, of whichever route
         takers = [each.path or "" for each in fitting if _takes(each, method)]
         serving = (takers or [each.path or "" for each in fitting] or [""])[0]
-        return serving in self._given or serving.startswith(STATIC_PREFIXES)
+        return self.has(serving)
