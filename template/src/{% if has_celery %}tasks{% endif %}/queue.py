@@ -42,7 +42,7 @@ class TaskQueue:
         self._publishers = asyncio.Semaphore(PUBLISHERS)
         self._states: Any = celery.backend  # a StateBackend
         self._queue: Any = celery.amqp.queues[settings.CELERY_QUEUE]
-        timeouts = AMQP_TIMEOUTS if settings.broker_url.startswith("amqp") else REDIS_TIMEOUTS
+        timeouts = AMQP_TIMEOUTS if settings.broker.url.startswith("amqp") else REDIS_TIMEOUTS
         options = dict.fromkeys(timeouts, PATIENCE)
         connection = celery.connection_for_write(connect_timeout=PATIENCE, transport_options=options)
         self._connections: Any = connection.Pool(PUBLISHERS)

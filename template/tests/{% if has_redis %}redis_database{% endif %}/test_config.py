@@ -21,6 +21,13 @@ def test_a_password_may_hold_any_character(monkeypatch: pytest.MonkeyPatch) -> N
     assert (parts["host"], parts["password"], parts["db"]) == ("localhost", "p@ss/w:rd?#%", 0)
 
 
+def test_a_host_may_be_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written in brackets where a port follows."""
+    monkeypatch.setenv("REDIS_HOST", "::1")
+    assert get_redis_settings().url == "redis://[::1]:6379/0"
+    assert get_redis_settings().parts["host"] == "::1"
+
+
 def test_a_whole_address_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     """REDIS_URL replaces the parts."""
     monkeypatch.setenv("REDIS_URL", "rediss://cache.example.com:6380/3")

@@ -14,7 +14,7 @@ from tests.support.clients import assert_unavailable
 from tests.support.live import LiveService
 from tests.support.patience import PATIENCE
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.redis_nodes import Cluster, Watched, started
+from tests.support.redis_nodes import Cluster, Node, Watched, find_binary, started
 from tests.support.service import free_port
 from tests.support.tasks import wait_for_task, worker
 
@@ -121,6 +121,30 @@ def test_the_tests_of_the_tasks_pass_on_rabbitmq(backends: Backends, rabbitmq: R
     command = ["pytest", "-q", "-p", "no:cacheprovider", "tests/tasks"]
     done = run(*command, cwd=backends.project, CELERY_BROKER_URL=rabbitmq.url)
     assert re.search(r"^\d{2} passed in", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.fixture(scope="module")
+def many_ways(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, str]]]:
+    """A Redis that listens on a socket and on IPv6; the settings for both."""
+    folder, password = tmp_path_factory.mktemp("ways"), backends.settings["REDIS_PASSWORD"]
+    ways = ["bind 127.0.0.1 ::1", f"unixsocket {folder}/redis.sock"]
+    node = Node(find_binary(backends), folder / "node", password, *ways)
+    node.start()
+    yield {
+        "socket": {"REDIS_URL": f"unix://:{password}@{folder}/redis.sock?db=1"},
+        "IPv6": {"REDIS_URL": "", "REDIS_HOST": "::1", "REDIS_PORT": str(node.port)},
+    }
+    node.kill()
+
+
+@pytest.mark.parametrize("way", ["socket", "IPv6"])
+def test_tasks_wait_wherever_redis_is(backends: Backends, many_ways: dict[str, dict[str, str]], way: str) -> None:
+    """On a socket, and on an IPv6 address."""
+    settings = {**many_ways[way], "CELERY_BROKER_URL": ""}
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(backends, settings))
+        stack.enter_context(worker(backends, settings))
+        assert wait_for_task(url) == "SUCCESS"
 
 
 def test_tasks_outlive_a_failover_of_sentinel(backends: Backends, tmp_path: Path) -> None:
