@@ -1,8 +1,10 @@
 """Runs migrations: one process at a time, over all models in src/*/models.py."""
 
 import asyncio
+import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
@@ -11,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import src
+from migrations.autogenerate import NOTHING, complete, options
 from src.config import get_settings
 from src.database.config import MIGRATION_LOCK, get_database_settings
 from src.database.model import Base
@@ -22,8 +25,15 @@ def import_models() -> None:
         import_module(f"src.{path.parent.name}.models")
 
 
+def complete_revision(migrations: Any, revision: Any, scripts: list[Any]) -> None:
+    complete(migrations, revision, scripts)
+    if getattr(context.config.cmd_opts, "autogenerate", False) and scripts[0].upgrade_ops.is_empty():
+        scripts.clear()
+        sys.stdout.write(NOTHING)
+
+
 def migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    context.configure(connection=connection, process_revision_directives=complete_revision, **options(Base.metadata))
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         context.run_migrations()

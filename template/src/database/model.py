@@ -1,11 +1,12 @@
 """The base of all models."""
 
+import enum
 import re
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import DateTime, Enum, MetaData, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from uuid_utils.compat import uuid7 as new_key
 
@@ -36,7 +37,11 @@ class Base(DeclarativeBase):
     __noted__: ClassVar[bool] = False
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012 - SQLAlchemy reads it as declared
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as declared
+        datetime: DateTime(timezone=True),
+        # Stored as text, by the names of its members: a type of PostgreSQL's own is hard to change.
+        enum.Enum: Enum(enum.Enum, native_enum=False, length=50),
+    }
 
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 - a changed row knows its `updated_at` after the flush
 

@@ -1,5 +1,7 @@
 """What a copy contains, in plain words. Each test copies the working tree with pytest-copie."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,19 @@ def test_a_copy_with_redis(copie: Copie) -> None:
     assert (result.project_dir / "src" / "redis_database" / "client.py").is_file()
     assert "image: redis:" in (result.project_dir / "docker-compose.yaml").read_text()
     assert "REDIS_PASSWORD=" in (result.project_dir / ".env").read_text()
+
+
+def test_the_message_of_a_migration_arrives_as_typed(copie: Copie, tmp_path: Path) -> None:
+    """Neither make nor the shell reads quotes, dollars and backticks."""
+    fake = tmp_path / "uv"
+    fake.write_text("#!/bin/sh\nfor argument; do printf '%s\\n' \"$argument\"; done\n")
+    fake.chmod(0o755)
+    message = """say "hi" to it's $5, `id` and $(nobody)"""
+    project, environment = (
+        copie.copy().project_dir,
+        os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+    )
+    done = subprocess.run(
+        ["make", "migration", f"m={message}"], cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == message
