@@ -38,6 +38,7 @@ class DatabaseSettings(EnvSettings):
     DB_STATEMENT_TIMEOUT: int = Field(8000, ge=0, description="milliseconds after which PostgreSQL ends a statement")
     DB_LOCK_TIMEOUT: int = Field(5000, ge=0, description="milliseconds to wait for a lock")
     DB_IDLE_TIMEOUT: int = Field(60000, ge=0, description="milliseconds a transaction may stand idle")
+    READINESS_MIGRATIONS: bool = Field(True, description="not ready until the database has run all migrations")
 
     @property
     def connect_args(self) -> dict[str, Any]:

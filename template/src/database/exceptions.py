@@ -57,7 +57,11 @@ class StatementGaveWayError(DatabaseUnavailableError):
 class SchemaChangedError(DatabaseUnavailableError):
     """A table is not as its model says: a migration has just changed it, or is missing."""
 
-    event = "tables and models differ, run the migrations"
+    event = "tables and models differ: make migrate, or make migration if a model has changed"
+
+
+class MigrationsPendingError(DatabaseUnavailableError):
+    """The database has not run all migrations of this code."""
 
 
 class UncommittedWriteError(RuntimeError):

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from src.database.config import DatabaseSettings
 from src.database.engine import create_engine
 from src.database.exceptions import DatabaseUnavailableError, IsolationLevelError, UncommittedWriteError
+from src.database.migrations import check_migrations
 
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
 
@@ -29,6 +30,7 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.engine = create_engine(settings)
+        self.checks_migrations = settings.READINESS_MIGRATIONS
         self.commit_watchers: list[CommitWatcher] = []
         self._sessions = async_sessionmaker(
             self.engine,
@@ -52,13 +54,16 @@ class Database:
                 raise UncommittedWriteError
 
     async def ping(self) -> None:
-        """Ask whether the database takes writes.
+        """Ask whether the database takes writes and has run the migrations.
 
         Raises:
             DatabaseUnavailableError: it does not answer, or is a replica.
+            MigrationsPendingError: its tables are those of an older release.
         """
         async with self.engine.connect() as connection:
             is_replica = await connection.scalar(text("SELECT current_setting('transaction_read_only')::bool"))
+            if self.checks_migrations and not is_replica:
+                await check_migrations(connection)
         if is_replica:  # it was the primary: drop its connections, to find the new one
             await self.engine.dispose()
             raise DatabaseUnavailableError

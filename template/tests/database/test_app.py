@@ -182,7 +182,7 @@ async def test_a_migration_under_open_connections_is_never_500(
         await connection.execute(text("ALTER TABLE IF EXISTS others RENAME TO specimens"))
     assert set(found) <= read  # a connection that prepared nothing yet does not fail
     assert set(added) <= write
-    assert ("run the migrations" in "".join(logs)) is (503 in found + added)
+    assert ("make migration if" in "".join(logs)) is (503 in found + added)
 
 
 @pytest.mark.parametrize("way", ["write", "readiness"])
