@@ -24,7 +24,7 @@ def test_without_any_setting_it_is_prod(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_environment_wins_over_the_file(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`PORT=8001 make dev` works, whatever .env says."""
+    """`PORT=8001 make dev` works even if .env says otherwise."""
     env_file.write_text("PORT=9000\nLEVEL=ERROR\n")
     monkeypatch.setenv("PORT", "8001")
     assert (get_settings().PORT, get_settings().LEVEL) == (8001, "ERROR")

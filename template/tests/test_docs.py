@@ -42,7 +42,7 @@ def test_the_table_has_every_setting() -> None:
 
 
 def test_the_example_has_every_setting() -> None:
-    """A setting of yours may stand below the line that is yours."""
+    """Your own settings may be below the line that is yours."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     assert {name for name in FIELDS if not re.search(rf"^#? ?{name}=", text, re.MULTILINE)} == set()
 
@@ -54,5 +54,5 @@ def test_neither_names_a_setting_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_the_default_in_the_table_is_the_real_one(name: str) -> None:
-    """What is written is what happens."""
+    """The documented default is the one in the code."""
     assert documented()[name] == written(FIELDS[name].get_default(call_default_factory=True))

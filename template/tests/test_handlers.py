@@ -46,7 +46,7 @@ async def test_a_trace_is_not_answered(client: AsyncClient) -> None:
 
 @pytest.mark.usefixtures("echo")
 async def test_an_invalid_field_is_named_and_not_repeated(client: AsyncClient) -> None:
-    """What was sent may be a password."""
+    """The input may be a password."""
     answer = await client.post("/echo", json={"name": "s3cret-s3cret"})
     assert answer.status_code == 422
     assert answer.json()["detail"] == messages.INVALID_INPUT
@@ -71,7 +71,7 @@ async def test_an_invalid_field_is_named_and_not_repeated(client: AsyncClient) -
     ids=["empty", "cut", "list", "null", "not UTF-8", "NaN", "Infinity", "lone surrogate", "deep"],
 )
 async def test_strange_bodies_are_refused(client: AsyncClient, body: bytes) -> None:
-    """Never a 500, whatever a client sends."""
+    """No request leads to a 500."""
     answer = await client.post("/echo", content=body, headers={"Content-Type": "application/json"})
     assert 400 <= answer.status_code < 500
     assert answer.json()["detail"]
@@ -109,7 +109,7 @@ async def test_errors_can_be_raised_as_classes(app: FastAPI, client: AsyncClient
 
 
 async def test_errors_can_say_more(app: FastAPI, client: AsyncClient) -> None:
-    """A sentence of its own replaces that of the class."""
+    """An explicit detail replaces the one of the class."""
 
     @app.get("/taken")
     async def taken() -> None:
@@ -119,7 +119,7 @@ async def test_errors_can_say_more(app: FastAPI, client: AsyncClient) -> None:
 
 
 async def test_instances_of_http_exception_work(app: FastAPI, client: AsyncClient) -> None:
-    """FastAPI's own way of raising stays as it is."""
+    """FastAPI's own HTTPException keeps its behaviour."""
     teapot = HTTPException(418, "I brew tea.", {"X-Tea": "green"})
 
     @app.get("/tea")
@@ -131,7 +131,7 @@ async def test_instances_of_http_exception_work(app: FastAPI, client: AsyncClien
 
 
 async def test_an_unknown_status_keeps_its_sentence(app: FastAPI, client: AsyncClient) -> None:
-    """460 is nobody's, but it is what was asked for."""
+    """460 is not a standard status, but it is kept."""
 
     @app.get("/odd")
     async def odd() -> None:
@@ -164,7 +164,7 @@ async def test_some_statuses_have_no_body(app: FastAPI, client: AsyncClient, sta
 
 @pytest.mark.parametrize("is_accepted", [True, False])
 async def test_an_error_closes_a_websocket(app: FastAPI, is_accepted: bool) -> None:
-    """There is nobody to answer: before and after it was accepted."""
+    """There is no one to answer, before and after it was accepted."""
     sent: list[Message] = []
 
     @app.websocket("/ws")

@@ -1,4 +1,4 @@
-"""What a line of the log looks like."""
+"""The format of log lines."""
 
 import json
 import logging
@@ -66,7 +66,7 @@ ODD_VALUES: list[Any] = [
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """What a test set up would write the lines of the next ones."""
+    """Otherwise a sink of one test would receive the lines of the next."""
     yield
     forget_settings()
     setup_logging(get_settings())
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
 
 
 def test_compression_can_be_switched_off(log_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rotated file stays as it is."""
+    """A rotated file is not compressed."""
     monkeypatch.setenv("COMPRESSION", "none")
     monkeypatch.setenv("ROTATION", "1 B")
     setup_logging(get_settings())
@@ -204,7 +204,7 @@ def test_compression_can_be_switched_off(log_file: Path, monkeypatch: pytest.Mon
 
 
 def test_what_a_library_logs_never_fails_it(log_file: Path) -> None:
-    """A level of its own, and arguments that do not fit the text."""
+    """A custom level, and arguments that do not match the format."""
     setup_logging(get_settings())
     unfit = "%d of %d"
     logging.addLevelName(35, "NOTICE")

@@ -120,7 +120,7 @@ def test_requests_log_json_only_in_several_processes(monkeypatch: pytest.MonkeyP
 
 
 def test_a_broken_setting_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever starts it reads what to mend."""
+    """The message says what to fix."""
     monkeypatch.setenv("LEVEL", "LOUD")
     command = [sys.executable, "-m", "src.main"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -154,7 +154,7 @@ async def test_no_request_is_traced(client: AsyncClient, monkeypatch: pytest.Mon
 
 
 async def test_the_garbage_collector_skips_what_is_loaded() -> None:
-    """It would look through hundreds of thousands of objects that stay for ever."""
+    """It would scan hundreds of thousands of objects that are never freed."""
     gc.unfreeze()
     app = create_app()
     async with app.router.lifespan_context(app):

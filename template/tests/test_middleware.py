@@ -74,7 +74,7 @@ STRANGE = [
 
 @pytest.mark.parametrize("number", STRANGE, ids=ascii)
 async def test_a_strange_request_id_is_replaced(client: AsyncClient, logs: list[str], number: str) -> None:
-    """Though Python's UUID takes most of these: the id stands in every line of the log."""
+    """Though Python's UUID takes most of these: the id is in every log line."""
     answer = await client.get("/nowhere", headers=[(b"X-Request-ID", number.encode("latin-1"))])
     assert REQUEST_ID.fullmatch(answer.headers["X-Request-ID"].encode())
     assert number not in "".join(logs)
@@ -257,7 +257,7 @@ async def test_other_sites_may_call_only_where_they_are_listed(monkeypatch: pyte
 
 
 async def test_an_error_after_the_first_byte_ends_the_connection(app: FastAPI) -> None:
-    """What was begun as a success cannot become an error: it is cut off, and logged."""
+    """A response that has started cannot become an error: it is cut off and logged."""
 
     async def breaks(scope: Scope, receive: object, send: object) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]

@@ -50,7 +50,7 @@ async def test_operations_are_named_by_tag_and_function(app: FastAPI) -> None:
 
 
 async def test_operations_are_named_by_the_first_clause_of_their_docstring(app: FastAPI) -> None:
-    """Unless they have a summary of their own."""
+    """Unless the route has a `summary`."""
 
     @app.get("/first")
     async def first() -> None:

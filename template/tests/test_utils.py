@@ -45,7 +45,7 @@ def test_a_success_may_have_a_model_of_its_own() -> None:
     [(HttpAlreadyExistException, "409", HttpAlreadyExistException.detail), (teapot, "418", "I brew tea.")],
 )
 def test_an_error_is_described_by_its_class_or_instance(error: Any, status: str, detail: str) -> None:
-    """What is raised is what is documented."""
+    """The documented error is the one that is raised."""
     answer = documented({**error_response_docs(error=error)})[status]
     assert answer["content"]["application/json"]["examples"][detail]["value"]["detail"] == detail
 

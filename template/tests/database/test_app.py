@@ -1,4 +1,4 @@
-"""What clients get when statements fail."""
+"""Responses to requests whose statements fail."""
 
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -50,7 +50,7 @@ STATES = {
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port of the loopback interface that refuses connections: bound, but nobody listens."""
+    """A port of the loopback interface that refuses connections: bound, but not listening."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield reserved.getsockname()[1]
@@ -287,7 +287,7 @@ async def test_idle_connections_that_were_closed_are_replaced(database: Database
 
 
 async def test_a_refused_connection_is_503_with_retry_after(app: FastAPI, run: Run, closed_port: int) -> None:
-    """An unreachable database is nobody's fault but the moment's."""
+    """An unreachable database is a 503, which says to try again."""
     async with replaced(app, DATABASE_URL=None, DB_HOST="127.0.0.1", DB_PORT=closed_port):
         answer = await run("SELECT 1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
@@ -308,7 +308,7 @@ async def test_a_statement_without_an_answer_is_503(app: FastAPI, run: Run) -> N
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(app: FastAPI, run: Run) -> None:
-    """DB_STATEMENT_TIMEOUT holds on the server, whoever waits."""
+    """DB_STATEMENT_TIMEOUT holds on the server, even if the client keeps waiting."""
     async with replaced(app, DB_STATEMENT_TIMEOUT=100):
         assert (await run("SELECT pg_sleep(30)")).status_code == 503
 
@@ -322,7 +322,7 @@ async def test_an_exhausted_pool_is_503(app: FastAPI, run: Run) -> None:
 
 
 async def test_a_wrong_password_is_503_and_its_reason_is_logged(app: FastAPI, run: Run, logs: list[str]) -> None:
-    """The client learns nothing, the log says what to mend."""
+    """The client learns nothing, the log says what to fix."""
     url = get_database_settings().url
     address = {"DB_HOST": url.host, "DB_PORT": url.port, "DB_NAME": url.database, "DB_USER": "nobody_here"}
     async with replaced(app, DATABASE_URL=None, **address):

@@ -184,7 +184,7 @@ async def test_columns_of_lists_and_objects_are_compared_whole(
 
 
 async def test_a_nested_model_is_stored_with_its_defaults(specimens: SpecimenManager, session: AsyncSession) -> None:
-    """Which of its fields were set does not matter: the column holds all of it."""
+    """The column holds all fields of the model, set or not."""
 
     class Facts(BaseModel):
         facts: Size

@@ -24,7 +24,7 @@ async def count(database: Database, specimens: SpecimenManager) -> int:
 
 
 async def test_a_request_has_one_session(app: FastAPI, client: AsyncClient) -> None:
-    """However many dependencies ask, and in whatever way, they get the same one."""
+    """All dependencies of a request get the same session."""
 
     async def ask(session: DbSession) -> AsyncSession:
         return session
@@ -174,7 +174,7 @@ async def test_an_error_undoes_what_was_written(
 async def test_background_tasks_see_the_commit(
     app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
 ) -> None:
-    """What runs after the answer finds the row."""
+    """A background task finds the row."""
     seen: list[int] = []
 
     async def look() -> None:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of authentication and users, and the watch over answers that it does not mention."""
+"""The statuses in the OpenAPI document for /auth and /users, and a check for undocumented ones."""
 
 from functools import cache
 

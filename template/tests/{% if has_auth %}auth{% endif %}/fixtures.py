@@ -35,7 +35,7 @@ async def login(client: AsyncClient, username: str = "ann", password: str = PASS
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What bcrypt has compared: in which thread, at which cost. That is what takes the time of a login."""
+    """Log the bcrypt comparisons, which dominate the time of a login: thread and cost of each."""
     done: list[tuple[str, int]] = []
     compare = bcrypt.checkpw
 
@@ -68,7 +68,7 @@ def limited(auth: AuthState) -> AuthState:
 
 @pytest.fixture
 async def new_client(app: FastAPI) -> AsyncIterator[NewClient]:
-    """Make a client with cookies of its own, over https, signed in if a name is given."""
+    """Make a client with its own cookies, over https, signed in if a name is given."""
     restore_guard(app)
     async with AsyncExitStack() as stack:
 
@@ -105,7 +105,7 @@ async def ann(new_user: NewUserFixture) -> UserData:
 
 @pytest.fixture
 async def anonymous(new_client: NewClient) -> AsyncClient:
-    """A client that nobody knows."""
+    """A client that is not signed in."""
     return await new_client()
 
 

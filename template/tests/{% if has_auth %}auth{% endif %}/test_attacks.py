@@ -1,4 +1,4 @@
-"""What somebody with a stolen, old or foreign thing tries, through the whole service."""
+"""Attacks with stolen, old or forged credentials, through the whole service."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ NEW = "four other words nobody guesses"
 
 @pytest.fixture
 async def other_process(app: FastAPI) -> AsyncIterator[FastAPI]:
-    """The same service started again: it shares nothing but the servers."""
+    """A second process of the service: it shares only the servers."""
     other = create_app()
     async with other.router.lifespan_context(other):
         yield other
@@ -59,7 +59,7 @@ async def works(app: FastAPI, cookies: dict[str, str]) -> bool:
 
 
 async def test_a_refresh_token_is_no_access_token(app: FastAPI, signed_in: AsyncClient) -> None:
-    """Nor the reverse, whichever cookie it stands in."""
+    """Nor the reverse, in either cookie."""
     cookies = stolen(signed_in)
     assert (await use(app, {ACCESS: cookies[REFRESH]})).status_code == 401
     assert (await refresh(app, cookies[ACCESS])).status_code == 401
@@ -258,7 +258,7 @@ async def test_a_huge_body_is_413(anonymous: AsyncClient) -> None:
 
 
 async def test_a_cookie_header_cannot_break_it(app: FastAPI, anonymous: AsyncClient) -> None:
-    """Whatever stands in it."""
+    """With any content."""
     values = ["", "a" * 4000, "\xff\xfe", '"', "eyJ.eyJ.eyJ", "=;=;=", "\t", "ey" * 500 + "." + "ey" * 300 + ".x"]
     for name in (ACCESS, REFRESH):
         for value in values:
@@ -289,7 +289,7 @@ async def test_fifty_registrations_of_one_name_make_one_account(anonymous: Async
 async def test_the_time_of_an_answer_tells_nothing(
     anonymous: AsyncClient, auth: AuthState, new_user: NewUserFixture, compared: list[tuple[str, int]]
 ) -> None:
-    """A name that nobody has, a wrong password and an account that is off cost one comparison each."""
+    """An unknown name, a wrong password and a deactivated account cost one comparison each."""
     auth.passwords = PasswordHasher(cost=4, queue=9)
     await new_user("off", is_active=False)
     for name, password in (("ann", "wrong"), ("nobody", "wrong"), ("off", "wrong"), ("off", PASSWORD)):
@@ -300,7 +300,7 @@ async def test_the_time_of_an_answer_tells_nothing(
 async def test_the_log_holds_no_secret(
     signed_in: AsyncClient, anonymous: AsyncClient, logs: list[str], ann: UserData
 ) -> None:
-    """No password, hash, token, cookie or address of mail, whatever happened; and nobody forges a line."""
+    """No line contains a password, hash, token, cookie or e-mail address, and no input can forge a line."""
     secrets = [PASSWORD, NEW, "$2b$", ann.email, *stolen(signed_in).values(), "s3cret-word"]
     await login(anonymous, "ann\r\nforged", "s3cret-word-1234")
     await login(anonymous, "s3cret-word", "x")

@@ -170,7 +170,7 @@ async def test_a_replay_after_the_grace_ends_the_session(
 
 
 async def test_an_expired_token_says_so(anonymous: AsyncClient, expired: Tokens) -> None:
-    """401 with its code, for scripts and for whatever looks like a browser; the body is not executed."""
+    """401 with its code, for scripts and for anything that looks like a browser; the body is not executed."""
     for headers in ({}, NAVIGATION, {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}):
         answer = await anonymous.get("/users/info", headers=headers | header(expired))
         assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
@@ -202,7 +202,7 @@ async def test_a_bad_bearer_never_falls_back_to_a_good_cookie(
 
 
 async def test_two_headers_are_none(signed_in: AsyncClient, tokens: Tokens) -> None:
-    """Whatever they say, in whatever order."""
+    """With any values, in any order."""
     good = header(tokens)["Authorization"]
     for values in ((good, good), (good, "Basic x"), ("Basic x", good), (good, "Bearer x"), ("Basic x", "Basic x")):
         answer = await signed_in.get("/users/info", headers=[("Authorization", each) for each in values])
@@ -211,7 +211,7 @@ async def test_two_headers_are_none(signed_in: AsyncClient, tokens: Tokens) -> N
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "Digest a=b", "Bearerx y", "Negotiate x", "x", ""])
 async def test_another_scheme_is_ignored(signed_in: AsyncClient, anonymous: AsyncClient, value: str) -> None:
-    """A proxy in front may ask for a password of its own."""
+    """A proxy in front may require its own password."""
     headers = {"Authorization": value}
     assert (await signed_in.get("/users/info", headers=headers)).status_code == 200
     answer = await anonymous.get("/users/info", headers=headers)
@@ -382,7 +382,7 @@ PAGES = ["/", "/login", "/register", "/auth/refresh", "/nowhere", "/users/info",
 async def test_nothing_redirects_or_sets_a_cookie(
     signed_in: AsyncClient, expired: Tokens, auth: AuthState, kind: str
 ) -> None:
-    """Whatever page it asks for, whatever cookies it has besides; sign-in with cookies neither."""
+    """On any page, with any cookies; sign-in with cookies neither."""
     auth.settings.LOGIN_PAGE = get_auth_settings().LOGIN_PAGE = "/login"
     good = (await issue(signed_in)).json()
     chosen = {"good": good, "expired": expired, "bad": {"access_token": "x"}}[kind]
@@ -436,7 +436,7 @@ async def test_a_second_door_gives_no_second_budget(anonymous: AsyncClient) -> N
 
 @pytest.mark.usefixtures("limited")
 async def test_the_doors_share_the_attempts_of_an_address(anonymous: AsyncClient) -> None:
-    """Twenty in five minutes, whatever names."""
+    """Twenty in five minutes, over all names."""
     answers = [await (login if number % 2 else issue)(anonymous, f"user{number}") for number in range(21)]
     assert [answer.status_code for answer in answers] == [401] * 20 + [429]
 

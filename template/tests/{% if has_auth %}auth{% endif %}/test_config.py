@@ -75,7 +75,7 @@ def test_dev_makes_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch, development
 
 
 def test_processes_that_start_at_once_make_one_key(monkeypatch: pytest.MonkeyPatch, development_key: Path) -> None:
-    """Each of them has seen that there is none."""
+    """Each of them found no key."""
     start = threading.Barrier(8)
 
     def make(_: int) -> str:

@@ -189,7 +189,7 @@ async def meet(scene: Scene, operation: Operation, status: int) -> None:
 
 @pytest.mark.parametrize("operation", DOCUMENTED, ids=" ".join)
 async def test_every_documented_error_can_be_met(scene: Scene, operation: Operation) -> None:
-    """Errors have the one shape, and leave everything as it was."""
+    """Errors have the common shape and change nothing."""
     for status in sorted(DOCUMENTED[operation] - {429}):
         if status >= 400:
             await meet(scene, operation, status)
@@ -197,11 +197,11 @@ async def test_every_documented_error_can_be_met(scene: Scene, operation: Operat
 
 @pytest.mark.parametrize("operation", DOCUMENTED, ids=" ".join)
 async def test_every_documented_success_can_be_met(scene: Scene, operation: Operation) -> None:
-    """By whoever may."""
+    """By a client with the permission."""
     await meet(scene, operation, min(DOCUMENTED[operation]))
 
 
 @pytest.mark.parametrize("operation", [each for each in DOCUMENTED if 429 in DOCUMENTED[each]], ids=" ".join)
 async def test_every_documented_limit_can_be_met(scene: Scene, operation: Operation) -> None:
-    """By whoever asks too often."""
+    """By a client that sends too many requests."""
     await meet(scene, operation, 429)

@@ -1,4 +1,4 @@
-"""Who was refused or changed what, and from where, stands in the log; no name, address of mail or password does."""
+"""The log says who was refused or changed what, and from where, without names, e-mail addresses or passwords."""
 
 import pytest
 from fastapi import FastAPI
@@ -25,7 +25,7 @@ def assert_names(line: str, **fields: object) -> None:
 async def test_lines_of_the_signed_in_name_them(
     signed_in: AsyncClient, anonymous: AsyncClient, ann: UserData, logs: list[str]
 ) -> None:
-    """By their id; nobody else's line names anyone."""
+    """By their id; other lines name no user."""
     await signed_in.get("/users/info")
     await anonymous.get("/health/")
     lines = [line for line in logs if "| request " in line]
@@ -48,7 +48,7 @@ async def test_a_bad_token_is_an_event(anonymous: AsyncClient, logs: list[str], 
 async def test_a_token_of_an_ended_session_is_an_event(
     app: FastAPI, signed_in: AsyncClient, ann: UserData, logs: list[str]
 ) -> None:
-    """It may be stolen; who only comes too late or without any is none."""
+    """It may be stolen; an expired or missing token is not an event."""
     async with AsyncClient(transport=ASGITransport(app), base_url="https://test", cookies=signed_in.cookies) as thief:
         await signed_in.post("/auth/logout-all")
         await thief.get("/users/info")
@@ -116,7 +116,7 @@ async def test_changes_are_events_with_their_outcome(
 
 
 async def test_a_proxy_that_is_not_listed_is_named_once(app: FastAPI, new_client: NewClient, logs: list[str]) -> None:
-    """What a listed one forwards is the client's address already; of those who only pretend a few are named."""
+    """The address from a listed proxy is the client's; of unlisted ones only the first few are named."""
     for number in (1, 1, *range(2, 40)):
         client = await new_client(transport=ASGITransport(app, client=(f"10.0.0.{number}", 4711)))
         await client.get("/health", headers={"X-Forwarded-For": "192.0.2.7, 192.0.2.8"})

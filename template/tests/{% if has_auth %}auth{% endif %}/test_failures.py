@@ -1,4 +1,4 @@
-"""Redis or PostgreSQL is gone, silent or empty: nobody is let in, nobody is signed out, and it mends itself."""
+"""While Redis or PostgreSQL is down, silent or empty, no one is let in or signed out; the service recovers on its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.settings import forget_settings
 
 pytestmark = pytest.mark.usefixtures("ann")
 
-PATIENCE = 10  # seconds; without a limit of its own the request waits for as long as Redis is silent
+TIMEOUT = 10  # seconds; without its own limit, a request would wait as long as Redis is silent
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def postgres(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Proxy
 
 async def fail(client: AsyncClient, method: str = "GET", path: str = "/users/info") -> None:
     """Meet the 503 that keeps the cookies, and not after a wait without end."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         answer = await client.request(method, path, headers=NAVIGATION)
     assert (answer.status_code, "retry-after" in answer.headers, "set-cookie" in answer.headers) == (503, True, False)
 
@@ -75,7 +75,7 @@ async def test_redis_that_refuses_is_503(redis: tuple[Proxy, AsyncClient]) -> No
 
 @pytest.mark.parametrize(("method", "path"), REQUESTS[:3])
 async def test_redis_that_is_silent_is_503(redis: tuple[Proxy, AsyncClient], method: str, path: str) -> None:
-    """Once REDIS_TIMEOUT is over; the first request after it is answered."""
+    """After REDIS_TIMEOUT; the first request afterwards is answered."""
     proxy, client = redis
     proxy.be_silent()
     await fail(client, method, path)
@@ -85,10 +85,10 @@ async def test_redis_that_is_silent_is_503(redis: tuple[Proxy, AsyncClient], met
 
 
 async def test_silence_ends_before_a_long_redis_timeout(redis: tuple[Proxy, AsyncClient]) -> None:
-    """Who is signed in waits a second at most, whatever else waits for Redis."""
+    """A signed-in request waits a second at most, even if others wait for Redis too."""
     proxy, client = redis
     pool = client._transport.app.state.redis.connection_pool  # type: ignore[attr-defined]
-    pool.connection_kwargs |= {"socket_timeout": 3 * PATIENCE, "socket_connect_timeout": 3 * PATIENCE}
+    pool.connection_kwargs |= {"socket_timeout": 3 * TIMEOUT, "socket_connect_timeout": 3 * TIMEOUT}
     await pool.disconnect()
     pool.reset()
     proxy.be_silent()

@@ -56,7 +56,7 @@ def test_our_own_tokens_are_valid(handler: TokenHandler) -> None:
 
 
 def test_the_forged_ones_are_modelled_on_ours(handler: TokenHandler) -> None:
-    """What the tests below change is what makes them invalid."""
+    """The unmodified tokens are valid, so the tests below fail only for their own change."""
     assert handler.verify(forge(ACCESS), "access")
     assert handler.verify(forge(REFRESH, typ="rt+jwt"), "refresh")
 
@@ -85,7 +85,7 @@ def test_an_access_token_ends_with_its_session(handler: TokenHandler) -> None:
 
 
 def test_a_refresh_token_is_no_access_token_nor_the_reverse(handler: TokenHandler) -> None:
-    """Neither as it is nor with the other's header or claim."""
+    """Neither unmodified nor with the other's header or claim."""
     tokens = handler.issue(USER, SESSION, 1, NOW + 3600)
     assert refused(handler, tokens.refresh, "access")
     assert refused(handler, tokens.access, "refresh")
@@ -231,7 +231,7 @@ def test_an_expired_token_is_told_apart(handler: TokenHandler, monkeypatch: pyte
 
 
 def test_tokens_of_the_previous_key_stay_valid() -> None:
-    """A new SECRET_KEY signs nobody out, and signs alone."""
+    """A new SECRET_KEY signs no one out, and only the new key signs."""
     old = TokenHandler(settings()).issue(USER, SESSION, 1, NOW + 3600).access
     rotated = TokenHandler(settings(SECRET_KEY="n" * 20 + "0123456789abcdef", SECRET_KEY_PREVIOUS=KEY))
     assert rotated.verify(old, "access")

@@ -1,4 +1,4 @@
-"""How often somebody may try."""
+"""Rate limits."""
 
 import asyncio
 import time
@@ -115,7 +115,7 @@ async def test_who_renames_keeps_the_limits(limited: AuthState, signed_in: Async
 async def test_who_looks_for_taken_names_has_ten(
     limited: AuthState, signed_in: AsyncClient, new_user: NewUserFixture, password: str | None
 ) -> None:
-    """An hour, whatever the answer; what asks for no other name is not counted."""
+    """Per hour, successful or not; other changes are not counted."""
     await new_user("bob")
     limited.limits._limits["PASSWORD"] = []
     body = {"username": "bob"} | ({"current_password": password} if password else {})
@@ -210,7 +210,7 @@ async def test_a_block_has_thirty_failures_an_hour(ann: UserData, clock: Clock, 
 async def test_nobody_is_told_from_somebody_by_a_limit(
     ann: UserData, clock: Clock, new_peer: NewPeer, asked: Asked, auth: AuthState
 ) -> None:
-    """Refused by the total, a name that nobody has costs Redis what an account costs."""
+    """When the total limit refuses it, an unknown name costs Redis as much as an account."""
     auth.limits._limits["LOGIN_ACCOUNT_TOTAL"] = parse_many("10/hour")
     seen = []
     for number, name in enumerate((ann.username, "nobody")):
@@ -241,6 +241,6 @@ def test_a_customer_is_one_address(address: str, key: str) -> None:
 
 
 async def test_limits_do_not_show_what_was_typed(limited: AuthState, anonymous: AsyncClient) -> None:
-    """A password typed into the wrong field stands in no key."""
+    """A password typed into the wrong field is not part of any key."""
     await login(anonymous, "my-secret-password")
     assert not [key async for key in limited.sessions._redis.scan_iter() if "secret" in key]

@@ -165,7 +165,7 @@ CROSS_SITE: list[tuple[dict[str, str], int]] = [
 @pytest.mark.parametrize("name", ["ann", None])
 @pytest.mark.usefixtures("ann")
 async def test_requests_of_other_sites_are_refused(app: FastAPI, new_client: NewClient, name: str | None) -> None:
-    """Also without cookies: nobody is signed in as somebody else; CORS_ORIGINS are friends."""
+    """Also without cookies, so that no one is signed in as someone else; CORS_ORIGINS are allowed."""
     client = await new_client(name)
     _guard_of(app)._origins = frozenset({b"https://friend.com"})
     for headers, status in CROSS_SITE:
@@ -227,7 +227,7 @@ PATHS = [
 @pytest.mark.parametrize("root_path", ["", "/api"])
 @pytest.mark.usefixtures("exhibits")
 async def test_public_routes_open_themselves_only(app: FastAPI, anonymous: AsyncClient, root_path: str) -> None:
-    """No spelling of another path gets through, whatever prefix a proxy strips."""
+    """No spelling of another path gets through, with any prefix that a proxy strips."""
     app.root_path = root_path
     for path, status in PATHS:
         assert (await anonymous.get(f"https://test{path}")).status_code == status, path
@@ -270,7 +270,7 @@ async def test_root_path_opens_nothing(app: FastAPI, anonymous: AsyncClient, pat
 
 
 async def test_redirects_keep_root_path(app: FastAPI, anonymous: AsyncClient) -> None:
-    """What the browser sees carries the prefix that the proxy strips."""
+    """Redirects carry the prefix that the proxy strips."""
     app.root_path = "/api"
     answer = await anonymous.get("/users/info", headers=NAVIGATE)
     assert answer.headers["location"] == "/api/login?next=%2Fapi%2Fusers%2Finfo"
@@ -356,7 +356,7 @@ async def test_the_signed_in_are_kept_off_the_login_page(signed_in: AsyncClient,
 
 @pytest.mark.usefixtures("guest_page")
 async def test_useless_cookies_are_removed_on_the_login_page(expired: AsyncClient, anonymous: AsyncClient) -> None:
-    """The page is shown, whoever has them."""
+    """The page is shown, for expired tokens and for junk."""
     anonymous.cookies.set("__Host-access_token", "junk")
     for client in (expired, anonymous):
         answer = await client.get("/enter", headers=NAVIGATE)

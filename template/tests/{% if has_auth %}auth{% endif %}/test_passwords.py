@@ -55,7 +55,7 @@ def test_a_broken_hash_matches_nothing(stored: str) -> None:
 
 
 async def test_the_secret_key_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new one locks nobody out."""
+    """A new one locks no one out."""
     stored = hash_password(PASSWORD, 4)
     monkeypatch.setattr(get_auth_settings(), "SECRET_KEY", None)
     assert verify_password(PASSWORD, stored)
@@ -99,7 +99,7 @@ async def test_logins_that_replace_one_hash_all_succeed(anonymous: AsyncClient, 
 async def test_a_better_hash_never_undoes_a_new_password(
     anonymous: AsyncClient, auth: AuthState, database: Database, ann: UserData
 ) -> None:
-    """A login with the old one that is late stores nothing, and is none."""
+    """A concurrent login with the old password fails and stores nothing."""
     changed = hash_password("another password", 5)
 
     class LateHasher(PasswordHasher):

@@ -18,7 +18,7 @@ PIECES = ["/", "//", "\\", "/\\", "\t", "\n", "\r", "\0", " ", ".", "..", "@", "
     "target", ["/", "/a", "/a/b?c=d&e=%2F#f", "/a//b", "/a\\b", "/%2F%2Fevil.com", "/é", "/a?b=//c"]
 )
 def test_a_path_of_this_origin_is_kept(target: str) -> None:
-    """Exactly as it is."""
+    """Unchanged."""
     assert safe_redirect(target) == target
 
 
@@ -35,7 +35,7 @@ def test_anything_else_becomes_the_root(target: str | None) -> None:
 
 
 def test_no_fuzzed_target_leaves_the_origin() -> None:
-    """By the URL parser that browsers share (WHATWG), raw and as it is sent in a Location header."""
+    """By the URL parser that browsers share (WHATWG), raw and as encoded in a Location header."""
     generator = random.Random(7)
     for _ in range(20_000):
         target = safe_redirect("".join(generator.choices(PIECES, k=generator.randint(1, 7))))

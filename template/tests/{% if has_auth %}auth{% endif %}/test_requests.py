@@ -1,4 +1,4 @@
-"""What a signed-in request costs."""
+"""The cost of a signed-in request."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What is taken away while a request is on its way, or a websocket open."""
+"""Revocation during a request or an open websocket."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,7 +63,7 @@ def reached(app: FastAPI) -> list[str]:
 
 @pytest.fixture
 def deeds(superuser: AsyncClient, new_client: NewClient, ann: UserData) -> dict[str, Deed]:
-    """What ends Ann's sessions while she sends."""
+    """The ways to end Ann's sessions during a request."""
 
     async def change_password() -> Response:
         other = await new_client("ann")
@@ -126,7 +126,7 @@ def lose_redis(auth: AuthState, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_redis_a_slow_body_is_503(
     signed_in: AsyncClient, auth: AuthState, monkeypatch: pytest.MonkeyPatch, reached: list[str]
 ) -> None:
-    """The session cannot be read again: nobody is let in, nobody is signed out."""
+    """If the session cannot be read again, no one is let in or signed out."""
 
     async def lose() -> Response:
         lose_redis(auth, monkeypatch)
@@ -139,7 +139,7 @@ async def test_without_redis_a_slow_body_is_503(
 async def test_of_two_new_passwords_one_wins(
     signed_in: AsyncClient, new_client: NewClient, auth: AuthState, ann: UserData
 ) -> None:
-    """The other is a wrong password, and whoever sent it is signed out; the winner's session has a new id."""
+    """The other is a wrong password, and its sender is signed out; the winner's session has a new id."""
     clients = [signed_in, *[await new_client("ann") for _ in range(4)]]
     before = set(await auth.sessions.find_all(str(ann.id)))
     ready = asyncio.Barrier(len(clients))

@@ -56,7 +56,7 @@ async def test_the_signed_in_cannot_register(signed_in: AsyncClient) -> None:
 async def test_sign_in_ends_the_session_that_was_presented(
     signed_in: AsyncClient, auth: AuthState, ann: UserData
 ) -> None:
-    """Nobody collects sessions, nor keeps one that somebody else knows."""
+    """Sessions do not pile up, and one that someone else knows ends."""
     before = set(await auth.sessions.find_all(str(ann.id)))
     await login(signed_in)
     after = set(await auth.sessions.find_all(str(ann.id)))
@@ -111,7 +111,7 @@ async def test_a_refresh_without_a_session_is_401(anonymous: AsyncClient) -> Non
 async def test_logout_ends_the_session_and_can_be_repeated(
     signed_in: AsyncClient, auth: AuthState, ann: UserData
 ) -> None:
-    """204 each time; the key is gone from Redis."""
+    """204 each time; the key is removed from Redis."""
     assert (await signed_in.post("/auth/logout")).status_code == 204
     assert not signed_in.cookies
     assert (await signed_in.post("/auth/logout")).status_code == 204

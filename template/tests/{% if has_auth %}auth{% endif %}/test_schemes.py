@@ -1,4 +1,4 @@
-"""What may be a name, an address, a password."""
+"""Valid and invalid names, addresses and passwords."""
 
 from typing import Any
 

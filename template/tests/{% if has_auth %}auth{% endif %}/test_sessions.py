@@ -66,7 +66,7 @@ async def test_the_replaced_token_gets_its_successor_within_the_grace(
 
 
 async def test_a_replaced_token_after_the_grace_ends_the_session(sessions: SessionManager, new: NewSession) -> None:
-    """For whoever shows it, and for the other."""
+    """For both holders of the token."""
     await rotate(sessions, new, 1)
     await change(sessions, new, rot=0)
     assert await rotate(sessions, new, 1) == ("reused", 0)
@@ -176,7 +176,7 @@ def test_what_is_no_session_reads_as_none(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "{", "[]", "null", '{"gen": "x"}', "1"])
 async def test_a_broken_value_is_no_session(sessions: SessionManager, new: NewSession, value: str) -> None:
-    """It can be neither refreshed nor listed, and is gone after the next login."""
+    """It can be neither refreshed nor listed, and the next login removes it."""
     await sessions._redis.hset(session_key(USER), f"s:{new.session_id}", value)
     assert await rotate(sessions, new, 1) == ("gone", 0)
     await sessions._redis.hset(session_key(USER), f"s:{new.session_id}", value)

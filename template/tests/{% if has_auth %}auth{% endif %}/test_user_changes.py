@@ -94,7 +94,7 @@ async def test_a_change_is_seen_by_the_next_request(
 async def test_who_was_removed_is_signed_out(
     signed_in: AsyncClient, database: Database, auth: AuthState, ann: UserData, removal: str
 ) -> None:
-    """The key is gone, and no refresh helps."""
+    """The key is deleted, and a refresh fails."""
     await signed_in.get("/users/info")
     async with database.session(commit=True) as session:
         await REMOVALS[removal](session, ann)
@@ -158,7 +158,7 @@ async def test_readers_and_writers_at_once_end_with_the_last_word(signed_in: Asy
 
 
 async def test_who_reads_just_before_the_commit_leaves_nothing_old(signed_in: AsyncClient, database: Database) -> None:
-    """It stores the row as it was then; what is stored is dropped once more."""
+    """It stores the old row, which is dropped once more after the commit."""
 
     @asynccontextmanager
     async def read(_: AsyncSession) -> AsyncIterator[None]:
@@ -179,7 +179,7 @@ async def test_an_inactive_snapshot_is_nobody(signed_in: AsyncClient, auth: Auth
 
 
 async def test_nobody_who_is_signed_out_gets_a_key(database: Database, auth: AuthState, ann: UserData) -> None:
-    """A snapshot stands beside sessions only."""
+    """A snapshot exists only next to sessions."""
     async with database.session(commit=True) as session:
         await MANAGER.update_all(session, EVE, every_row=True)
     await auth.sessions.store_snapshot(ann, "")

@@ -50,7 +50,7 @@ async def app(tmp_path: Path) -> AsyncIterator[FastAPI]:
 
 
 async def test_no_route_fails_without_authentication(app: FastAPI) -> None:
-    """Every route of the application, asked by nobody: no 5xx."""
+    """Anonymous requests to every route get no 5xx."""
     async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
         for context in iter_route_contexts(app.routes):
             for method in context.methods or ():
@@ -64,7 +64,7 @@ async def test_no_route_fails_without_authentication(app: FastAPI) -> None:
      ("/users", 401), ("/auth/login", 404)],
 )  # fmt: skip
 async def test_plain_routes_are_open_and_others_stay_closed(app: FastAPI, path: str, status: int) -> None:
-    """Who asks for the user gets 401, never an open door; junk in cookies changes nothing."""
+    """Routes that need the user answer 401, even with junk in cookies."""
     cookies = {"access_token": "junk", "__Host-access_token": "junk"}
     async with AsyncClient(transport=ASGITransport(app), base_url="https://test", cookies=cookies) as client:
         assert (await client.get(path)).status_code == status

@@ -20,7 +20,7 @@ FIELDS = {"id", "username", "email", "is_active", "is_superuser", "is_verified",
 
 
 async def test_ones_own_profile(signed_in: AsyncClient, ann: UserData) -> None:
-    """What there is to see of a user, and no more."""
+    """Only the public columns of a user are returned."""
     answer = await signed_in.get("/users/info")
     assert (answer.status_code, set(answer.json())) == (200, FIELDS)
     assert UserData.model_validate(answer.json()) == ann
@@ -35,7 +35,7 @@ async def test_a_profile_can_be_changed(signed_in: AsyncClient) -> None:
 
 
 async def test_another_address_is_not_verified(new_user: NewUserFixture, new_client: NewClient) -> None:
-    """The same one stays as it was."""
+    """The same address in another case stays verified."""
     await new_user("vera", is_verified=True)
     vera = await new_client("vera")
     bodies = [{"email": f"{name}@example.com", "current_password": PASSWORD} for name in ("VERA", "other")]
@@ -70,7 +70,7 @@ async def test_an_account_is_deleted_with_its_password(signed_in: AsyncClient, a
 
 
 async def test_an_account_is_deleted_once(signed_in: AsyncClient) -> None:
-    """Of two that ask at once, one is nobody any more: 401, as documented."""
+    """Of two simultaneous requests, one finds its user deleted: 401, as documented."""
     sent = {"current_password": PASSWORD}
     answers = await asyncio.gather(*[signed_in.request("DELETE", "/users/info", json=sent) for _ in range(2)])
     assert sorted(answer.status_code for answer in answers) in ([204, 401], [204, 422])
@@ -120,7 +120,7 @@ async def test_a_strange_page_is_422(superuser: AsyncClient, params: dict[str, A
 
 
 async def test_a_user_is_read_changed_and_deleted(superuser: AsyncClient, ann: UserData) -> None:
-    """Then there is none of this id."""
+    """Afterwards the id is unknown."""
     path = f"/users/{ann.id}"
     assert (await superuser.get(path)).json()["username"] == "ann"
     changed = await superuser.patch(path, json={"is_superuser": True, "is_verified": True, "username": "anna"})
@@ -138,7 +138,7 @@ async def test_a_user_is_read_changed_and_deleted(superuser: AsyncClient, ann: U
 async def test_the_last_superuser_stays(
     superuser: AsyncClient, new_user: NewUserFixture, body: dict[str, bool]
 ) -> None:
-    """An inactive one does not count; neither demoted, deactivated nor deleted, by whichever way."""
+    """An inactive one does not count; neither demoted, deactivated nor deleted, by any route."""
     await new_user("off", is_superuser=True, is_active=False)
     path = f"/users/{(await superuser.get('/users/info')).json()['id']}"
     answer = await superuser.patch(path, json=body)

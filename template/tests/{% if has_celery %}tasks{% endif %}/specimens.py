@@ -5,4 +5,4 @@ from tests.database.specimens import TestBase
 
 
 class Invitation(Expiring, TestBase):
-    """Of the rows of this one some are over."""
+    """A model, some of whose rows have expired."""

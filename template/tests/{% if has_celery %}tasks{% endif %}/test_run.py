@@ -21,7 +21,7 @@ def closed() -> Iterator[None]:
 
 
 def test_the_loop_stays() -> None:
-    """What a task leaves in it, a connection for example, the next one finds."""
+    """The next task finds what one left in it, for example a connection."""
 
     async def loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()

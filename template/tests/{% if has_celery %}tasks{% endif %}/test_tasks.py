@@ -19,7 +19,7 @@ from tests.tasks.specimens import Invitation
 
 @pytest.fixture
 async def invitations(specimens: SpecimenManager, database: Database) -> None:
-    """One that is valid, and more that are over than one transaction removes."""
+    """One valid row, and more expired ones than one transaction removes."""
     async with database.session(commit=True) as session:
         now = (await session.scalars(select(func.now()))).one()
         session.add(Invitation(expires_at=now + timedelta(hours=1)))

@@ -110,13 +110,13 @@ async def test_a_worker_that_is_told_to_stop_ends_its_task(
 
 
 async def test_a_task_that_fails_says_so_and_no_more(worker: Program, queue: TaskQueue) -> None:
-    """The reason stands in the log of the worker, not in the answer to a client."""
+    """The reason is in the log of the worker, not in the response to the client."""
     assert await result_of(queue, await queue.enqueue(fail), "FAILURE") is None
     assert await worker.lines("a secret of the task")
 
 
 async def test_poison_does_not_stop_the_queue(worker: Program, queue: TaskQueue, tmp_path: Path) -> None:
-    """A task that nobody knows, one without its arguments, one that would run code when it is read, and plain rubbish."""
+    """An unknown task, one without arguments, one that would run code when it is read, and garbage."""
     app.send_task("no.such.task", queue=os.environ["CELERY_QUEUE"])
     app.send_task(meet.name, queue=os.environ["CELERY_QUEUE"], ignore_result=True)
     evil = tmp_path / "evil"
@@ -172,7 +172,7 @@ async def test_a_process_keeps_its_database(worker: Program, queue: TaskQueue) -
 
 
 async def test_the_schedule_is_kept(worker: Program, own_databases: None, tmp_path: Path) -> None:
-    """What beat enqueues a worker does."""
+    """A worker runs what beat enqueues."""
     arguments = ["beat", "--schedule", str(tmp_path / "beat")]
     beat = Program(tmp_path / "beat.log", *arguments, PROBE_FOLDER=str(tmp_path))
     try:
@@ -185,7 +185,7 @@ async def test_the_schedule_is_kept(worker: Program, own_databases: None, tmp_pa
 async def test_rubbish_in_redis_costs_a_restart_and_not_the_queue(
     queue: TaskQueue, start_worker: StartWorker, tmp_path: Path
 ) -> None:
-    """Celery ends on what is not even an envelope, and whoever watches over it (Compose, systemd) starts it anew."""
+    """Celery exits on a message without an envelope, and its supervisor (Compose, systemd) restarts it."""
     (tmp_path / "end").touch()
     if app.conf.broker_url.startswith("redis"):
         with Redis.from_url(app.conf.broker_url) as redis:

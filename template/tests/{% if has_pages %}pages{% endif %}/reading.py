@@ -51,7 +51,7 @@ class Page(HTMLParser):
 
     @property
     def errors(self) -> dict[str, str]:
-        """What stands beside the fields, each of which must name it as its description."""
+        """The messages next to the fields, each of which must reference its message by aria-describedby."""
         marked = [each for each in self.find(tag="input") if each.get("aria-invalid") == "true"]
         assert all(f"{each['name']}-error" in each["aria-describedby"].split() for each in marked)
         return {each["name"]: self.text(id=f"{each['name']}-error").partition(": ")[2] for each in marked}

@@ -47,7 +47,7 @@ async def test_a_superuser_is_called_one(superuser: AsyncClient) -> None:
 async def test_devices_are_listed_and_can_be_signed_out(
     signed_in: AsyncClient, new_client: NewClient, ann: UserData
 ) -> None:
-    """Another one is gone at its next request, this one stays."""
+    """The other device is signed out at its next request, this one stays."""
     other = await new_client("ann", headers={"User-Agent": FIREFOX})
     page = Page(await look(signed_in, "/account"))
     names = [each["text"] for each in page.find(tag="strong")]

@@ -63,7 +63,7 @@ async def test_the_signed_in_keep_their_way_out(signed_in: AsyncClient, anonymou
 
 
 async def test_a_failure_is_a_page_with_the_headers_of_a_page(app: FastAPI, signed_in: AsyncClient) -> None:
-    """And with the request's id, to tell somebody."""
+    """With the request id, for a report."""
 
     @app.get("/broken")
     async def broken() -> None:
@@ -94,7 +94,7 @@ async def test_without_redis_there_is_a_page_to_try_again(signed_in: AsyncClient
 @pytest.mark.parametrize("path", ["/", "/login", "/register"])
 @pytest.mark.usefixtures("redis_is_down")
 async def test_pages_for_everybody_need_no_redis(signed_in: AsyncClient, path: str) -> None:
-    """Who asks is unknown then, and keeps the cookies."""
+    """The visitor is unknown then, and keeps the cookies."""
     answer = await look(signed_in, path)
     assert (answer.status_code, Page(answer).find(tag="form", action="/logout")) == (200, [])
     assert "set-cookie" not in answer.headers
@@ -104,7 +104,7 @@ async def test_pages_for_everybody_need_no_redis(signed_in: AsyncClient, path: s
 async def test_an_error_that_an_endpoint_returns_is_left_alone(
     app: FastAPI, signed_in: AsyncClient, body: object
 ) -> None:
-    """What it raises becomes a page, what it returns is its own."""
+    """An exception becomes a page, a returned response is kept."""
 
     @app.get("/theirs")
     async def answer() -> JSONResponse:
@@ -128,7 +128,7 @@ async def test_a_page_keeps_the_headers_of_its_error(app: FastAPI, signed_in: As
 
 
 async def test_data_stays_data(signed_in: AsyncClient) -> None:
-    """What is no error is not touched, whoever asks."""
+    """Other responses are not touched, for any client."""
     assert (await look(signed_in, "/users/info")).json()["username"] == "ann"
     assert (await look(signed_in, "/health")).json() == {"detail": "ok"}
 

@@ -33,7 +33,7 @@ def counter(app: FastAPI) -> None:
 
 
 async def test_a_request_reaches_redis(client: AsyncClient) -> None:
-    """What one request wrote the next one reads."""
+    """The next request reads what one wrote."""
     assert [(await client.post("/counter")).json() for _ in range(3)] == [1, 2, 3]
 
 
