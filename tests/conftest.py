@@ -42,7 +42,7 @@ KEPT = (
     "XDG_CACHE_HOME",
 )
 LONG = ("suites", "updates")
-# What docs/recipes/tracing.md adds to a project.
+# The packages that docs/recipes/tracing.md adds to a project.
 TRACING = ("opentelemetry-sdk>=1.45,<2", "opentelemetry-exporter-otlp-proto-http>=1.45,<2", "sentry-sdk>=2.75,<3")
 
 
@@ -115,7 +115,7 @@ def project(variant: Variant, rendered: Callable[[Variant], Path]) -> Path:
 
 @pytest.fixture
 def one_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where projects of all variants are put in turn, so that tools know again the files that they have in common."""
+    """Where projects of all variants are put in turn, so that the caches of tools recognise common files."""
     folder = tmp_path_factory.getbasetemp() / "project"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

@@ -26,7 +26,7 @@ def chromium() -> Iterator[Browser]:
     """Start the browser of this machine.
 
     Raises:
-        SystemExit: there is none, and how to get it.
+        SystemExit: there is no Chromium; the message says how to get it.
     """
     path = shutil.which("chromium") or sys.exit(f"Chromium is missing: {INSTALL}")
     with sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""A service of one's own from this clone: `copier copy` with its questions, `make new DEST=../my-service`."""
+"""Creates a service from this clone: `copier copy` with its questions, `make new DEST=../my-service`."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def choose_folder(wanted: str) -> Path:
     """Return where the service goes.
 
     Raises:
-        SystemExit: nobody said where, or it is inside this clone.
+        SystemExit: no folder was given, or it is inside this clone.
     """
     if not wanted:
         sys.exit("Say where the service goes: make new DEST=../my-service")

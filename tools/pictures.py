@@ -67,7 +67,7 @@ def answer_questions(terminal: Terminal, lang: str) -> None:
 
 
 def make_copy(clone: Path, lang: str, environment: dict[str, str]) -> str:
-    """Make a service in a terminal; return the screen as it was at the last question, as HTML."""
+    """Make a service in a terminal; return the screen at the last question, as HTML."""
     ours = {"UV_PROJECT_ENVIRONMENT": sys.prefix, "UV_NO_SYNC": "1", "LANG": LANGUAGES[lang]}
     terminal = Terminal(clone, {**environment, **ours}, columns=80, lines=50)
     try:

@@ -46,7 +46,7 @@ def git(repository: Path, *arguments: str) -> str:
 
 
 def version_of(repository: Path, commit: str) -> Version | None:
-    """Return the version that a commit states; None: it states none."""
+    """Return the version that a commit states, or None if it states none."""
     if not git(repository, "ls-tree", commit, "pyproject.toml"):
         return None
     return Version(tomllib.loads(git(repository, "show", f"{commit}:pyproject.toml"))["project"]["version"])
@@ -59,7 +59,7 @@ def releases(repository: Path) -> list[Release]:
         SystemExit: the history is not all there.
     """
     if git(repository, "rev-parse", "--is-shallow-repository").strip() == "true":
-        fail("The releases stand in the history, and this clone has only a part of it: git fetch --unshallow")
+        fail("The releases are in the history, and this clone has only a part of it: git fetch --unshallow")
     log = ["log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--no-patch", "--format=%H %P"]
     found: dict[Version, str] = {}
     for line in git(repository, *log, "-G^version = ", "--", "pyproject.toml").splitlines():
@@ -101,9 +101,9 @@ def breaking_changes(old: Path, new: Path) -> Iterator[str]:
     """Yield what only a major version may do, as CONTRIBUTING.md says."""
     for name, question in _questions(old).items():
         if question.get("when") is not False and name not in _questions(new):
-            yield f"the question {name} is gone"
+            yield f"the question {name} was removed"
     for name in sorted(_files(old) - _files(new)):
-        yield f"template/{name} is gone or moved"
+        yield f"template/{name} was removed or moved"
     settings = yaml.safe_load((new / "copier.yml").read_text(encoding="utf-8"))
     for name in ("_tasks", "_jinja_extensions"):
         if name in settings:
@@ -123,7 +123,7 @@ def notes(folder: Path, version: Version) -> str:
     """Return the section of a version in the changelog.
 
     Raises:
-        SystemExit: there is none, it has no date, or it does not say what to do when updating.
+        SystemExit: the section or its date is missing, or it does not say what to do when updating.
     """
     text = (folder / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(

@@ -21,7 +21,7 @@ import yaml
 
 ANSWERS = ".copier-answers.yml"
 LABELS = ["-L", "before updating", "-L", "last update", "-L", "after updating"]
-MOST_CONFLICTS = 128  # `git merge-file` counts up to 127 conflicts; a higher status is an error
+MAX_CONFLICTS = 128  # `git merge-file` counts up to 127 conflicts; a higher status is an error
 
 
 def move_files(moves: Mapping[str, str], project: Path = Path()) -> list[str]:
@@ -42,7 +42,7 @@ def move_files(moves: Mapping[str, str], project: Path = Path()) -> list[str]:
 
 
 def _show(project: Path, name: str) -> bytes | None:
-    """Return a file as it was committed before the update, or None if it did not exist."""
+    """Return the content of a file before the update, or None if it did not exist."""
     command = ["git", "show", f"HEAD:./{name}"]
     done = subprocess.run(command, cwd=project, capture_output=True, check=False)
     return None if done.returncode else done.stdout
@@ -95,7 +95,7 @@ def _merge(users: bytes, base: Path, target: Path) -> bool:
         ours.write_bytes(users)
         command = ["git", "merge-file", "--stdout", *LABELS, str(ours), str(base), str(target)]
         done = subprocess.run(command, capture_output=True, check=False)
-    if not 0 <= done.returncode < MOST_CONFLICTS:
+    if not 0 <= done.returncode < MAX_CONFLICTS:
         done.check_returncode()
     target.write_bytes(done.stdout)
     if done.returncode:

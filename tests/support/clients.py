@@ -68,7 +68,7 @@ class Client:
         return await self.post("/auth/refresh")
 
     async def sign_up(self, username: str = "") -> Self:
-        """Be somebody new, signed in and known to the service's cache."""
+        """Register a new user who is signed in and in the service's cache."""
         self.username = username or new_name()
         assert (await self.register(self.username)).status_code == 201
         assert (await self.login(self.username)).status_code == 200

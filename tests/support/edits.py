@@ -1,4 +1,4 @@
-"""What an ordinary user does to a project between two updates."""
+"""Edits that an ordinary user makes to a project between two updates."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +77,7 @@ from httpx import AsyncClient
 
 
 async def test_a_note_is_kept(client: AsyncClient) -> None:
-    """What was sent can be read again."""
+    """A note that was sent can be read."""
     assert (await client.post("/notes", json={"text": "buy milk"})).status_code == 201
     assert (await client.get("/notes")).json() == ["buy milk"]
 '''

@@ -29,13 +29,13 @@ SETTINGS = {
     "DB_COMMAND_TIMEOUT": "1",
     "DRAIN_SECONDS": "0",
 }
-# What a log may never hold: what clients sent or got, hashes, tokens in any form, and what only a bug logs.
+# A log may never contain data that clients sent or got, hashes, tokens in any form, or traces of a bug.
 SECRETS = (PASSWORD, "@example.com", "eyJ", "$2b$", "hmac-sha384", "_token", "Cookie", "cookie")
 BUGS = ("unexpected error", "Traceback", "never retrieved", "was never awaited", "non-checked-in connection")
 
 
 class LiveService(Service):
-    """One process of the service, on a port of its own."""
+    """One process of the service, on its own port."""
 
     def __init__(self, backends: Backends, settings: dict[str, str]) -> None:
         self.port = int(settings.get("PORT") or free_port())
@@ -87,7 +87,7 @@ def backends(live_backends: Backends) -> Iterator[Backends]:
 
 @pytest.fixture
 def new_service(backends: Backends) -> Iterator[NewService]:
-    """Start a process of one's own, with settings of its own."""
+    """Start a separate process with its own settings."""
     with ExitStack() as stack:
 
         def start(**settings: str) -> LiveService:
@@ -130,7 +130,7 @@ def shared_service(backends: Backends, live_services: NewService) -> Iterator[Ne
 
 @pytest.fixture
 async def new_client() -> AsyncIterator[NewClient]:
-    """Make a client of a service, with cookies of its own."""
+    """Make a client of a service, with its own cookies."""
     async with AsyncExitStack() as stack:
 
         async def make(service: LiveService, **options: Any) -> Client:
@@ -147,13 +147,13 @@ def service(shared_service: NewService) -> LiveService:
 
 @pytest.fixture
 async def client(service: LiveService, new_client: NewClient) -> Client:
-    """A client of the shared service that nobody knows."""
+    """A client of the shared service that is not signed in."""
     return await new_client(service)
 
 
 @pytest.fixture
 async def signed_in(client: Client) -> Client:
-    """A client of somebody new, who is signed in."""
+    """A client that a new user has signed in with."""
     return await client.sign_up()
 
 

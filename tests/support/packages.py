@@ -41,7 +41,7 @@ def find_or_install(command: str) -> str:
     (ROOT / ".cache").mkdir(exist_ok=True)
     with FileLock(ROOT / ".cache" / "packages.lock"):
         if not _find(command) and _apt(*INSTALL[1:], *packages).returncode:
-            _apt("update")  # the lists are old, or there are none
+            _apt("update")  # the package lists may be old or missing
             done = _apt(*INSTALL[1:], *packages)
             assert done.returncode == 0, f"{' '.join([*INSTALL, *packages])}\n{done.stdout}"
     found = _find(command)

@@ -1,4 +1,4 @@
-"""How long a test waits before it gives up: one number, for machines of any speed."""
+"""The time limit of every wait in the tests: one number, for machines of any speed."""
 
 import os
 

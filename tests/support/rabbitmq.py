@@ -1,4 +1,4 @@
-"""A RabbitMQ of its own: free ports of the loopback interface, data in a temporary folder."""
+"""A separate RabbitMQ: free ports of the loopback interface, data in a temporary folder."""
 
 import os
 import signal

@@ -128,7 +128,7 @@ class Cluster:
 
 
 class Watched:
-    """A master, its replica, and a Sentinel that makes this the master when that is gone."""
+    """A master, its replica, and a Sentinel that promotes the replica when the master is down."""
 
     def __init__(self, binary: str, folder: Path, password: str) -> None:
         self._binary, self._folder, self._password = binary, folder, password

@@ -1,4 +1,4 @@
-"""Schemathesis, which sends a service whatever its OpenAPI document allows, and what it does not."""
+"""Schemathesis, which sends a service requests that its OpenAPI document allows, and others."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from tests.support.live import LiveService, NewService
 from tests.support.patience import PATIENCE
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-# The same requests each time; not so many that nobody runs the test.
+# The same requests each time; few enough that people run the test.
 BOUNDS = [
     *("--generation-deterministic", "--max-examples", "15", "--continue-on-failure"),
     *("--request-timeout", str(PATIENCE)),
@@ -20,13 +20,13 @@ LEFT_OUT = [
     "positive_data_acceptance",  # a schema cannot say that a name is reserved, a password common, a cursor not ours
     "allow_header_conformance",  # Starlette's 405 names the methods of the first route of a path only
 ]
-HIDDEN = "unsupported_method"  # nobody who is not signed in learns which methods there are: 401, not 405
+HIDDEN = "unsupported_method"  # anonymous clients do not learn which methods exist: 401, not 405
 Check = Callable[..., None]
 
 
 @pytest.fixture
 def documented_service(shared_service: NewService) -> LiveService:
-    """In production the document is served only where somebody asks for it."""
+    """In production the document is served only if a setting asks for it."""
     return shared_service(DOCS_URL="/docs")
 
 

@@ -31,7 +31,7 @@ def processes_below(folder: Path) -> list[psutil.Process]:
     """List the processes that work in a folder or name it."""
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it ended meanwhile, or is none of ours
+        with suppress(psutil.Error):  # it has ended, or belongs to another user
             is_here = process.cwd().startswith(str(folder)) or str(folder) in " ".join(process.cmdline())
             if is_here and process.pid != os.getpid():
                 found.append(process)
@@ -47,7 +47,7 @@ def wait_until_gone(folder: Path) -> list[psutil.Process]:
 
 
 class Service:
-    """A command in a process group of its own, as a shell would start it, and what it says."""
+    """A command in its own process group, as a shell would start it, with its output."""
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -75,7 +75,7 @@ class Service:
         return "".join(self.said)
 
     def wait_for(self, pattern: str) -> "re.Match[str]":
-        """Return the first line that matches, as soon as it is said."""
+        """Return the first line that matches, as soon as it is printed."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -119,7 +119,7 @@ def running(command: list[str], folder: Path, environment: dict[str, str]) -> It
 
 
 def fetch(port: int, path: str) -> tuple[int, str]:
-    """Get a path as soon as somebody listens: uvicorn says that it is ready a moment before it does."""
+    """Get a path as soon as the port is open: uvicorn says that it is ready a moment before it does."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -51,7 +51,7 @@ class Variant:
 
     @property
     def values(self) -> dict[str, str | bool]:
-        """What is to meet in a suite: the language, each switch that is asked, and each choice of `extras`."""
+        """The values to combine in suites: the language, each switch that is asked, and each choice of `extras`."""
         return {"lang": self.lang, **dict(self.switches), **{name: name in self.extras for name in EXTRAS}}
 
     @property

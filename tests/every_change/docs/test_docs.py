@@ -1,4 +1,4 @@
-"""What the documentation of a project shows is typed in and run."""
+"""The examples in the docs of a project are typed in and run."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from tests.support.documentation import BLOCK
 from tests.support.typing_in import PAGES, TRACING, type_in_everything
 from tests.support.variants import EVERYTHING, Variant
 
-# The tests that ask every route, whoever wrote it.
+# The tests that call every route, including the typed-in ones.
 EVERY_ROUTE = (
     "tests/auth/test_documented_errors.py",
     "tests/auth/test_without.py",
@@ -21,7 +21,7 @@ EVERY_ROUTE = (
 )
 
 
-# Prints what Sentry gets of an error in a service with its recipe, and of what that request holds.
+# Prints the events that Sentry gets from a service with its recipe, for a request full of secrets.
 REPORT = """
 import asyncio
 import sentry_sdk

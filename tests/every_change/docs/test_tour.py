@@ -75,7 +75,7 @@ def test_the_tour_shows_every_file(project: Path) -> None:
 
 
 def test_the_tour_links_to_every_page(project: Path) -> None:
-    """None is found only by whoever looks into the folder."""
+    """No page can be found only by listing the folder."""
     docs = project / "docs"
     pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")} - {"README.md"}
     assert set(re.findall(r"^- \[[^]]+\]\(([^)#]+)\)", tour(project), re.MULTILINE)) == pages
@@ -111,7 +111,7 @@ def test_what_they_name_is_there(project: Path, name: str) -> None:
 
 
 def test_agents_read_little(project: Path) -> None:
-    """What costs attention at each task is at most 70 lines, with room for the owner's at the end."""
+    """AGENTS.md has at most 70 lines, with room for the owner's at the end."""
     lines = (project / "AGENTS.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 70
     assert lines[-1] == "<!-- Yours below this line. -->"

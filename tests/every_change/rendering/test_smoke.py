@@ -1,4 +1,4 @@
-"""What a copy contains, in plain words. Each test copies the working tree with pytest-copie."""
+"""The content of a copy, in plain words. Each test copies the working tree with pytest-copie."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every variant, as it is on disk after a copy."""
+"""Every variant, as rendered to disk."""
 
 import ast
 import json

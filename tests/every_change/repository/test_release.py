@@ -113,8 +113,8 @@ def add_migration(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (rename_question, "the question db_name is gone"),
-        (move_file, r"template/src/utils\.py is gone or moved"),
+        (rename_question, "the question db_name was removed"),
+        (move_file, r"template/src/utils\.py was removed or moved"),
         (add_task, "_tasks asks for --trust"),
         (add_migration, r"the migration of version v0\.9\.0"),
     ],

@@ -149,7 +149,7 @@ async def test_a_change_of_the_profile_is_seen_by_the_other(signed_in: Client, e
 async def test_who_is_barred_in_one_is_out_of_the_other(
     signed_in: Client, elsewhere: Client, superuser: Client, method: str, body: dict[str, bool] | None
 ) -> None:
-    """It takes effect on the next request, whichever process served the last one; signing in fails too."""
+    """It takes effect on the next request, in every process; signing in fails too."""
     user = (await elsewhere.profile()).json()["id"]
     assert (await superuser.ask(method, f"/users/{user}", json=body)).is_success
     assert {(await each.profile()).status_code for each in (signed_in, elsewhere)} == {401}

@@ -1,4 +1,4 @@
-"""The running service behaves as its OpenAPI document says, whatever it receives."""
+"""The running service behaves as its OpenAPI document says, for any input."""
 
 from tests.support.backends import Backends
 from tests.support.live import LiveService, NewClient

@@ -30,7 +30,7 @@ def test_the_default_project_stands_alone(new_project: Callable[..., Path], clea
 
 @pytest.mark.parametrize("variant", IN_PART, ids=str)
 def test_the_assembled_application_passes(project: Path, one_place: Path, run: Run) -> None:
-    """What meets the whole application, or a feature; tests of a part alone ran above, on the same bytes."""
+    """Tests of the whole application or of a feature; the unit tests ran above, on the same bytes."""
     assert_suite_passes(project, one_place, run, whole=False)
 
 

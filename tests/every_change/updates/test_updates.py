@@ -63,7 +63,7 @@ FLIPS: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("switch", FLIPS)
 def test_a_switch_can_be_flipped_and_flipped_back(history: History, tmp_path: Path, run: Run, switch: str) -> None:
-    """What the user added stays; the other files are byte for byte a fresh copy's, whose suite test_suites.py runs.
+    """The user's additions stay; the other files are byte for byte a fresh copy's, whose suite test_suites.py runs.
 
     Here runs what could notice what the user added: the user's tests, and those of the settings.
     """
@@ -140,7 +140,7 @@ def assert_updates_are_clean(user: User, *templates: Path) -> None:
 
 
 def test_one_update_after_the_other_is_clean(history: History, tmp_path: Path, run: Run) -> None:
-    """What the tests below break works here."""
+    """Without the faults of the tests below, an update works."""
     first = history.branch(tmp_path / "template", lambda _: None, "v999.1.0")
     second = first.branch(tmp_path / "again", lambda _: None, "v999.2.0")
     assert_updates_are_clean(edited(history, tmp_path / "project", run, NEXT), first.folder, second.folder)

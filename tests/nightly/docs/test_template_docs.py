@@ -1,4 +1,4 @@
-"""The pages of docs/ that are seldom wrong and dear to type in, by somebody who sits at a terminal."""
+"""The pages of docs/ that rarely change and take long to type in, followed at a terminal."""
 
 import re
 import sys

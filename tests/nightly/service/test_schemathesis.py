@@ -1,4 +1,4 @@
-"""The operations that end a session do what the OpenAPI document says, each on a session of its own."""
+"""The operations that end a session do what the OpenAPI document says, each on its own session."""
 
 import pytest
 

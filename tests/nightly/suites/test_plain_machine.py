@@ -21,7 +21,7 @@ KEPT = ("SSL_CERT_FILE", "LANG")
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """The home of somebody who is not root."""
+    """The home folder of a user who is not root."""
     with tempfile.TemporaryDirectory(prefix="home of a user ") as name:
         yield Path(name)
 

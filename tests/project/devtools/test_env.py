@@ -1,4 +1,4 @@
-"""`make env` writes a .env with secrets of its own, and only where git ignores it."""
+"""`make env` writes a .env with new secrets, and only where git ignores it."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def start(path: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_each_secret_is_its_own(path: Path) -> None:
-    """None is the example's, none is there twice, nobody else reads the file, and the service starts with it."""
+    """They are unique, only their owner can read the file, and the service starts with it."""
     env.main()
     text = path.read_text()
     found = re.findall(r"=([0-9a-f]{64})$", text, re.MULTILINE)
@@ -65,6 +65,6 @@ def test_a_file_that_git_would_add_is_refused(path: Path, *, is_repository: bool
 
 
 def test_a_copy_of_the_example_serves() -> None:
-    """What a colleague types in a fresh clone: `cp .env.example .env`."""
+    """A colleague runs `cp .env.example .env` in a fresh clone."""
     done = start(EXAMPLE)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ def said(tmp_path: Path, text: str) -> str:
 
 
 def test_an_unknown_variable_is_named_with_what_it_may_have_meant(tmp_path: Path) -> None:
-    """A typing error has no effect, and nobody notices."""
+    """A misspelt name would have no effect, unnoticed."""
     assert "DB_PASWORD (is it DB_PASSWORD?)" in said(tmp_path, f"{GOOD}DB_PASWORD=x\n")
 
 

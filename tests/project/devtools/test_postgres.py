@@ -101,7 +101,7 @@ def test_a_missing_database_of_a_running_server_is_created(monkeypatch: pytest.M
 
 
 def test_a_user_who_may_not_create_it_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may, or another name: one sentence."""
+    """The message says who may create it, or to choose another name."""
     url = get_database_settings().url
     address = url.render_as_string(hide_password=False)
     asyncio.run(run(address, "CREATE USER guest PASSWORD 'guest'"))

@@ -79,7 +79,7 @@ def test_a_guarded_command_stops_with_its_guard(tmp_path: Path) -> None:
     ("where", "command"), [("apart", [*PARENT, *SLEEP]), ("terminal", SLEEP)], ids=["apart", "terminal"]
 )
 def test_a_guarded_command_does_not_outlive_a_killed_starter(tmp_path: Path, where: str, command: list[str]) -> None:
-    """Even SIGKILL, which nobody can catch, leaves nothing behind, nor what the command started."""
+    """Even SIGKILL, which cannot be caught, leaves neither the command nor its children behind."""
     arguments = [where, *command, str(tmp_path / "pid")]
     starter = subprocess.Popen([sys.executable, "-c", STARTER, *arguments], cwd=ROOT)
     process = written_number(tmp_path / "pid")
@@ -110,7 +110,7 @@ def test_another_ctrl_c_ends_the_patience(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_is_told_to_stop_ends_in_its_own_time(tmp_path: Path, number: signal.Signals) -> None:
-    """A terminal tells both of a Ctrl-C, whoever sends SIGTERM only the first; the exit code is that of the command."""
+    """Ctrl-C in a terminal reaches both processes, SIGTERM only the first; the exit code is that of the command."""
     command = [sys.executable, "-c", RUNNER, *stubborn(tmp_path)]
     runner = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     written_number(tmp_path / "ready")

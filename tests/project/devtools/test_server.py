@@ -1,4 +1,4 @@
-"""What all servers of our own have in common."""
+"""Behaviour common to all servers that we start."""
 
 import socket
 import sys
@@ -46,7 +46,7 @@ def test_a_taken_port_is_replaced(tmp_path: Path, taken: int) -> None:
 
 
 def test_a_port_that_was_just_taken_is_replaced(tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look and the start somebody else may be quicker."""
+    """Another process may take the port between the check and the start."""
     ports = [taken, free_port()]
     monkeypatch.setattr("devtools.server.free_port", lambda _: ports.pop(0))
     monkeypatch.setitem(globals(), "listens", lambda port: port != taken)
