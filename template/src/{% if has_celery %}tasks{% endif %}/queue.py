@@ -44,7 +44,9 @@ class TaskQueue:
         self._queue: Any = celery.amqp.queues[settings.CELERY_QUEUE]
         timeouts = AMQP_TIMEOUTS if settings.broker.url.startswith("amqp") else REDIS_TIMEOUTS
         options = dict.fromkeys(timeouts, PATIENCE)
-        connection = celery.connection_for_write(connect_timeout=PATIENCE, transport_options=options)
+        connection = celery.connection_for_write(
+            settings.broker.url, connect_timeout=PATIENCE, transport_options=options
+        )
         self._connections: Any = connection.Pool(PUBLISHERS)
         self._producers: Any = ProducerPool(self._connections, limit=PUBLISHERS)
         self._headers: dict[str, str] = {}
