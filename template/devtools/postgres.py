@@ -98,7 +98,7 @@ def serve(folder: Path, *, wanted_port: int | None = None, keep: bool = True) ->
     def command(port: int) -> list[str]:
         _stop_orphan(data)
         if not (data / "PG_VERSION").exists():
-            _create(data) if keep else _copy(data)
+            _create(data) if keep or _nobody() else _copy(data)
         return [*_run_as(), str(program), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", "", *FAST]
 
     def is_ready(port: int) -> bool:
@@ -155,7 +155,7 @@ def _hand_over(*paths: Path) -> None:
     Raises:
         Failure: that user may not enter a folder above them.
     """
-    if os.geteuid() != 0 or _can_unshare():
+    if not (nobody := _nobody()):
         return
     paths[0].parent.chmod(paths[0].parent.stat().st_mode | 0o111)
     for folder in (*paths[0].parents, _binaries(), *_binaries().parents):
@@ -163,7 +163,7 @@ def _hand_over(*paths: Path) -> None:
             remedy = f"run the command as an ordinary user, or let them pass: chmod o+x {folder}"
             fail(f"PostgreSQL does not run as root, and {folder} keeps other users out: {remedy}")
     for path in paths:
-        os.chown(path, _nobody(), -1)
+        os.chown(path, nobody, -1)
 
 
 def _pid_file(data: Path) -> list[str]:
@@ -214,10 +214,11 @@ def _can_unshare() -> bool:
 
 def _run_as() -> list[str]:
     """PostgreSQL refuses root: show it another user, or become one."""
-    if os.geteuid() != 0:
-        return []
-    return UNSHARE if _can_unshare() else [sys.executable, "-c", BECOME, str(_nobody())]
+    if nobody := _nobody():
+        return [sys.executable, "-c", BECOME, str(nobody)]
+    return UNSHARE if os.geteuid() == 0 else []
 
 
-def _nobody() -> int:
-    return pwd.getpwnam("nobody").pw_uid
+def _nobody() -> int | None:
+    """Return the user to become, or None if this one will do."""
+    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 and not _can_unshare() else None
