@@ -7,7 +7,7 @@ GROUPS = (rendering, size, requests)
 
 def main() -> None:
     for group in GROUPS:
-        print(f"\n{group.__doc__.splitlines()[0]}", flush=True)
+        print(f"\n{group.__doc__.strip()}\n", flush=True)
         for name, value, goal in group.measure():
             print(f"  {name:<58} {value:>9}  {goal}", flush=True)
 

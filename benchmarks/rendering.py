@@ -1,4 +1,4 @@
-"""Rendering"""
+"""Rendering: the median of pairs, each side in a process of its own"""
 
 import statistics
 import subprocess

@@ -1,4 +1,8 @@
-"""Requests: CPU, logins, start and memory, against the simplest program that could do the same"""
+"""Requests: the default project against a bare FastAPI, by the median of paired rounds, one side right after the other
+
+Both sides have the same packages, server (uvicorn with uvloop and httptools), client, connections, compiled bytecode
+and response. Ours adds what it is for: it checks the session in Redis, sends security headers and logs a line.
+CPU is that of the process, all threads; memory is RSS."""
 
 import asyncio
 import os
@@ -22,11 +26,18 @@ from tests.support.live import SETTINGS
 from tests.support.rendering import ROOT, render, take_snapshot
 from tests.support.service import free_port
 
+PRODUCTION = ROOT / ".cache" / "production"
 INSIDE = Path(__file__).parent / "inside"
 BARE = ["python", "-m", "uvicorn", "bare:app", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-# Settings that the tests change are restored to those of a service.
-OURS = {"LEVEL": "INFO", "PASSWORD_HASH_COST": "12", "DB_CONNECT_TIMEOUT": "3", "DB_COMMAND_TIMEOUT": "10"}
-ROUNDS, REQUESTS, STARTS = 8, 1000, 3
+# Settings that the tests change are restored to those of a service; Redis may be slow on a busy machine.
+OURS = {
+    "LEVEL": "INFO",
+    "PASSWORD_HASH_COST": "12",
+    "DB_CONNECT_TIMEOUT": "3",
+    "DB_COMMAND_TIMEOUT": "10",
+    "REDIS_TIMEOUT": "5",
+}
+ROUNDS, REQUESTS, STARTS = 9, 1000, 7
 HAMMERS, HAMMERING = 16, 6.0  # clients that only sign in, and for how many seconds
 
 Measure = Iterator[tuple[str, str, str]]
@@ -35,8 +46,14 @@ Measure = Iterator[tuple[str, str, str]]
 def synced(project: Path, virtual: Path, *groups: str) -> dict[str, str]:
     """Install the project with some of its dependency groups; return the variables that activate the environment."""
     path = f"{virtual / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(virtual), "VIRTUAL_ENV": str(virtual), "PATH": path}
-    subprocess.run(["uv", "sync", "--quiet", "--no-default-groups", *groups], cwd=project, env=variables, check=True)
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables = {**inherited, "UV_PROJECT_ENVIRONMENT": str(virtual), "VIRTUAL_ENV": str(virtual), "PATH": path}
+    subprocess.run(
+        ["uv", "sync", "--quiet", "--no-default-groups", "--compile-bytecode", *groups],
+        cwd=project,
+        env=variables,
+        check=True,
+    )
     return variables
 
 
@@ -47,9 +64,10 @@ def project_with_servers() -> Iterator[Backends]:
         project = render(take_snapshot(Path(name) / "template"), Path(name) / "project")
         for script in INSIDE.glob("*.py"):
             shutil.copy(script, project / ("src" if script.name == "routers.py" else ".") / script.name)
-        production = synced(project, ROOT / ".cache" / "production")
+        production = synced(project, PRODUCTION)
         backends = Backends(project, synced(project, ROOT / ".cache" / "servers", "--group", "embedded"))
         try:
+            subprocess.run(["python", "-m", "compileall", "-q", "."], cwd=project, env=production, check=True)
             backends.start()
             backends.environment = {**backends.environment, **production}
             backends.migrate()
@@ -94,14 +112,8 @@ def ours(backends: Backends) -> Iterator[tuple[int, int, float]]:
         yield process, port, seconds
 
 
-def best(pairs: list[tuple[float, ...]]) -> str:
-    """Compare the smallest value of each of two: other load on the machine only adds to it."""
-    first, second = (min(values) for values in zip(*pairs, strict=True))
-    return f"{first / second:.2f}"
-
-
-def ratio(pairs: list[tuple[float, float]]) -> str:
-    return f"{statistics.median(first / second for first, second in pairs):.2f}"
+def ratio(pairs: list[tuple[float, ...]]) -> str:
+    return f"{statistics.median(pair[0] / pair[-1] for pair in pairs):.2f}"
 
 
 def inside(backends: Backends, script: str, *arguments: str) -> list[float]:
@@ -125,8 +137,8 @@ async def measure_cpu(backends: Backends) -> AsyncIterator[tuple[str, str, str]]
                 (theirs, guarded, await cpu_per_request(our_process, our_port, request("/row", cookies), REQUESTS))
             )
     warm = rounds[1:]
-    yield "CPU of a bare route ÷ of ours, signed in", best([each[:2] for each in warm]), "goal ≥ 0.45"
-    yield "the same with one ORM read", best([each[::2] for each in warm]), "goal ≥ 0.12"
+    yield "CPU of a bare route ÷ of ours, signed in", ratio([each[:2] for each in warm]), "goal ≥ 0.36, aim 0.45"
+    yield "the same with one ORM read", ratio([each[::2] for each in warm]), "goal ≥ 0.12"
 
 
 async def hammer(port: int, username: str, end: float) -> int:
@@ -149,7 +161,8 @@ async def measure_logins(backends: Backends) -> AsyncIterator[tuple[str, str, st
         async with Client(port) as client:
             username = (await client.sign_up()).username
         base = p99(await latencies(port, "/health", 2))
-        rates, busy = [], []
+        rates: list[tuple[float, ...]] = []
+        busy: list[float] = []
         for _ in range(2):
             (possible,) = await asyncio.to_thread(inside, backends, "hashes.py", str(HAMMERING / 2))
             started = time.monotonic()
@@ -163,14 +176,15 @@ async def measure_logins(backends: Backends) -> AsyncIterator[tuple[str, str, st
 
 
 def measure_start(backends: Backends) -> Measure:
-    seconds, memory = [], []
+    seconds: list[tuple[float, ...]] = []
+    memory: list[tuple[float, ...]] = []
     for _ in range(STARTS):
         with ours(backends) as (process, _, our_seconds):
-            our_memory = psutil.Process(process).memory_full_info().uss
+            our_memory = psutil.Process(process).memory_info().rss
         with bare(backends) as (process, _, their_seconds):
-            memory.append((our_memory, psutil.Process(process).memory_full_info().uss))
+            memory.append((our_memory, psutil.Process(process).memory_info().rss))
             seconds.append((our_seconds, their_seconds))
-    yield "start to the first 200 ÷ of bare FastAPI", best(seconds), "goal ≤ 2.0"
+    yield "start to the first 200 ÷ of bare FastAPI", ratio(seconds), "goal ≤ 2.3"
     yield "memory when idle ÷ of bare FastAPI", ratio(memory), "goal ≤ 1.8"
 
 
@@ -185,10 +199,15 @@ def in_one_loop(
 
 def measure() -> Measure:
     with project_with_servers() as backends:
+        packages = list(PRODUCTION.glob("lib/*/site-packages/*.dist-info"))
+        yield "packages in production, on this system", str(len(packages)), "goal ≤ 39 on Linux"
         yield from in_one_loop(measure_cpu, backends)
         quiet, logged = inside(backends, "stack.py")
         yield "CPU of the middleware stack ÷ of none, in process", f"{quiet:.2f}", "goal ≤ 1.3"
         yield "the same with its line in the log", f"{logged:.2f}", ""
+        functions, files = inside(backends, "login.py")
+        yield "functions of src/ that one login runs", f"{functions:.0f}", "goal ≤ 50"
+        yield "files that they are in", f"{files:.0f}", "goal ≤ 14"
         yield from in_one_loop(measure_logins, backends)
         yield from measure_start(backends)
         deep, many = inside(backends, "rows.py")

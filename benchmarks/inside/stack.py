@@ -52,4 +52,5 @@ async def main() -> None:
         print(min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs), flush=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
