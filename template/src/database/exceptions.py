@@ -71,6 +71,14 @@ class UncommittedWriteError(RuntimeError):
         )
 
 
+class SessionEndedError(RuntimeError):
+    def __init__(self) -> None:
+        super().__init__(
+            "This session ended with its request. A stream, a background task and a websocket open their own:"
+            " ask for DatabaseDepends, then `async with database.session(commit=True) as session`."
+        )
+
+
 class IsolationLevelError(RuntimeError):
     def __init__(self) -> None:
         super().__init__(

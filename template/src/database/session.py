@@ -7,7 +7,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from fastapi import Depends
-from sqlalchemy import TextClause, event, text
+from sqlalchemy import Connection, Engine, TextClause, event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.orm.unitofwork import UOWTransaction
@@ -15,7 +15,12 @@ from starlette.requests import HTTPConnection
 
 from src.database.config import DatabaseSettings
 from src.database.engine import create_engine
-from src.database.exceptions import DatabaseUnavailableError, IsolationLevelError, UncommittedWriteError
+from src.database.exceptions import (
+    DatabaseUnavailableError,
+    IsolationLevelError,
+    SessionEndedError,
+    UncommittedWriteError,
+)
 from src.database.migrations import check_migrations
 
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
@@ -36,7 +41,6 @@ class Database:
             self.engine,
             class_=AnnouncedSession,
             expire_on_commit=False,
-            close_resets_only=False,  # whoever uses a session after its request gets an error, not a lost write
         )
 
     @asynccontextmanager
@@ -47,11 +51,14 @@ class Database:
             UncommittedWriteError: something was written and nobody asked for a commit.
         """
         async with self._sessions(info={"commit": commit, "watchers": self.commit_watchers}) as session:
-            yield session
-            if session.info["commit"]:
-                await session.commit()
-            elif _has_written(session):
-                raise UncommittedWriteError
+            try:
+                yield session
+                if session.info["commit"]:
+                    await session.commit()
+                elif _has_written(session):
+                    raise UncommittedWriteError
+            finally:
+                session.info["ended"] = True  # whoever uses it later gets an error, not a lost write
 
     async def ping(self) -> None:
         """Ask whether the database takes writes and has run the migrations.
@@ -73,7 +80,11 @@ class Database:
 
 
 class WatchedSession(Session):
-    """A session that remembers whether it wrote."""
+    """A session that remembers whether it wrote, and refuses to go on after its end."""
+
+    def get_bind(self, *args: Any, **options: Any) -> Engine | Connection:
+        _refuse_ended(self)
+        return super().get_bind(*args, **options)
 
 
 class AnnouncedSession(AsyncSession):
@@ -87,6 +98,12 @@ class AnnouncedSession(AsyncSession):
             for watch in self.info["watchers"]:
                 await stack.enter_async_context(watch(self))
             await super().commit()
+
+
+@event.listens_for(WatchedSession, "before_attach")
+def _refuse_ended(session: Session, _: object = None) -> None:
+    if session.info.get("ended"):
+        raise SessionEndedError
 
 
 @event.listens_for(WatchedSession, "after_flush")

@@ -1,17 +1,18 @@
 """One request, one session, one transaction."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
+from fastapi.responses import StreamingResponse
 from httpx import AsyncClient
 from sqlalchemy import QueuePool, text
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from src.database.exceptions import UncommittedWriteError
-from src.database.session import CommittedDbSession, Database, DbSession, DbSessionDepends
+from src.database.exceptions import SessionEndedError, UncommittedWriteError
+from src.database.session import CommittedDbSession, Database, DatabaseDepends, DbSession, DbSessionDepends
 from tests.database.replace import replaced
 from tests.database.specimens import NewSpecimen, Specimen, SpecimenFilter, SpecimenManager
 
@@ -126,8 +127,9 @@ async def test_who_ends_the_transaction_himself_forgets_nothing(
     assert await count(database, specimens) == count_after
 
 
+@pytest.mark.parametrize("way", ["add", "read"])
 async def test_a_session_ends_with_its_request(
-    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager
+    app: FastAPI, client: AsyncClient, database: Database, specimens: SpecimenManager, way: str
 ) -> None:
     """A background task or a stream that still uses it gets an error, not a lost write or a lost connection."""
     seen: list[Exception] = []
@@ -136,15 +138,29 @@ async def test_a_session_ends_with_its_request(
     async def create(session: CommittedDbSession, tasks: BackgroundTasks) -> None:
         async def write_later() -> None:
             try:
-                await specimens.add(session, NewSpecimen(slug="late"))
-            except InvalidRequestError as error:
+                await (specimens.add(session, NewSpecimen(slug="late")) if way == "add" else specimens.count(session))
+            except SessionEndedError as error:
                 seen.append(error)
 
         tasks.add_task(write_later)
 
     await client.post("/specimens")
-    assert "has been permanently closed" in str(seen[0])
+    assert "async with database.session(commit=True) as session" in str(seen[0])
     assert await count(database, specimens) == 0
+
+
+async def test_a_stream_opens_its_own_session(app: FastAPI, client: AsyncClient, specimens: SpecimenManager) -> None:
+    """It runs when the session of the request has ended."""
+
+    @app.get("/export")
+    async def export(database: DatabaseDepends) -> StreamingResponse:
+        async def lines() -> AsyncIterator[str]:
+            async with database.session(commit=True) as session:
+                yield (await specimens.add(session, NewSpecimen(slug="streamed"))).slug
+
+        return StreamingResponse(lines(), media_type="text/plain")
+
+    assert (await client.get("/export")).text == "streamed"
 
 
 async def test_reading_needs_no_commit(app: FastAPI, client: AsyncClient, specimens: SpecimenManager) -> None:
