@@ -7,14 +7,27 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.support.suites import ALL_PASSED, ASSEMBLED, assert_suite_passes
+from tests.support.suites import ALL_PASSED, ASSEMBLED, assert_suite_passes, assert_tests_pass
 from tests.support.variants import BAREST, DEFAULT, EVERYTHING, IN_PART, VALID, WHOLE, Variant, pairs_of
+from tests.support.yours import ADDITIONS, add_everywhere, markers
 
 
-@pytest.mark.parametrize("variant", [EVERYTHING, BAREST], ids=str)
+@pytest.mark.parametrize("variant", [BAREST], ids=str)
 def test_the_whole_suite_passes(project: Path, one_place: Path, run: Run) -> None:
-    """With everything that there is, and with nothing of it."""
+    """With nothing switched on."""
     assert_suite_passes(project, one_place, run, whole=True)
+
+
+@pytest.mark.usefixtures("known_types")
+def test_what_is_yours_disturbs_no_test(new_project: Callable[..., Path], run: Run) -> None:
+    """With everything switched on, and something of the owner's at each line that invites it."""
+    project = new_project(**EVERYTHING.answers)
+    assert markers(project) == {name: len(additions) for name, additions in ADDITIONS.items()}
+    add_everywhere(project)
+    run("make", "migration", "m=add roles", cwd=project)
+    run("make", "check", cwd=project)
+    assert run("make", "hello", cwd=project).stdout == "hello\n"
+    assert_tests_pass(project, run)
 
 
 def test_the_default_project_stands_alone(new_project: Callable[..., Path], clean_environment: dict[str, str]) -> None:
