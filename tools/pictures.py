@@ -36,6 +36,7 @@ QUESTIONS = [
     "auth",
     "demo_pages",
     "celery",
+    "extras",
 ]
 SCALE = 1.5  # pixels per point: sharp, and small enough for a README
 USER = {"username": "ann", "password": "four words nobody guesses"}
@@ -63,7 +64,7 @@ def answer_questions(terminal: Terminal, lang: str) -> None:
     for name in QUESTIONS:
         terminal.send(*([CLEAR, NAMES[lang]] if name == "project_slug" else []), ENTER)
         terminal.wait_for(re.escape(words[name]["help"].splitlines()[0]))
-    terminal.wait_for(rf"» {words['no']}\n +{words['yes']}$")
+    terminal.wait_for(f"{list(words['extras'])[-1]}:")  # its last choice
 
 
 def make_copy(clone: Path, lang: str, environment: dict[str, str]) -> str:
