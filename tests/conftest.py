@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.dev",
     "tests.support.documentation",
+    "tests.support.engine",
     "tests.support.schemathesis",
 ]
 CACHE = ROOT / ".cache"

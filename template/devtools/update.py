@@ -1,155 +1,295 @@
-"""Brings what the template has learned since into this project: `make update`.
+"""Merges what is new in the template into this project: `make update`.
 
     uv run --no-project python -m devtools.update --data project_name="Another name"
 
 It needs nothing but the standard library: an update must also run while the project's own environment is broken.
 """
 
-import json
 import re
-import shutil
-import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from devtools.process import ROOT, fail, say, stop_on_signals
-
-GIT = ["git"]
-COPIER = ["uv", "tool", "run", "--quiet", "--from", "copier>=9.19.1,<10", "copier"]
-ANSWERS = ROOT / ".copier-answers.yml"
-EXAMPLE = ROOT / ".env.example"
-UNDO = "git reset --hard && git clean -d --force"
-# Short forms of addresses that Copier knows.
-HOSTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/", "git+": ""}
-SECTION = re.compile(
-    r"^## \[(?P<version>[\d.]+)\].*?^\*\*When you update:\*\*\s*(?P<text>.*?)\s*(?=^##|\Z)", re.DOTALL | re.MULTILINE
+from devtools.update_git import Git, Tree, Workshop, names
+from devtools.update_merge import Merged, Sides, align, apply, formatted, merge
+from devtools.update_preflight import (
+    choices,
+    drivers,
+    is_asked,
+    refuse_unknown_answers,
+    refuse_what_cannot_be_undone,
+    refuse_what_would_be_overwritten,
+    word,
 )
-VARIABLE = re.compile(r"^([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+from devtools.update_report import UNDO, announce, report, say_list
+from devtools.update_template import Answers, Rendering, Template, agree, fingerprint, is_at_a_terminal
+from devtools.update_verify import entries, prove
 
 
-def _git(*arguments: str) -> str:
-    command = [*GIT, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+class Update:
+    """One update of one project."""
 
+    def __init__(self, options: Namespace, folder: Path) -> None:
+        self.options = options
+        self.git = Git(options.project)
+        refuse_what_cannot_be_undone(self.git)
+        self.prefix = self.git.text("rev-parse", "--show-prefix")
+        self.head = self.git.tree(f"HEAD:{self.prefix}")
+        self.text = self._answers_at("HEAD")
+        self.workshop = Workshop(folder, self.git)
+        self.template = Template(self._value("_src_path"), self.git, self.workshop, options.answers_file)
+        self.version = self._value("_commit")
+        self.current, self.target = self._commits()
 
-def refuse_what_cannot_be_undone() -> None:
-    """Raise `Failure` unless git has all there is: only then an update can be read, and taken back."""
-    for program in ("git", "uv"):
-        if not shutil.which(program):
-            fail(f"{program} is missing: install it, an update needs it.")
-    try:
-        _git("rev-parse", "--verify", "--quiet", "HEAD")
-    except subprocess.CalledProcessError:
-        fail(
-            "An update is merged by git, which knows nothing of this project yet: git init && git add -A && git commit"
+    def _answers_at(self, commit: str) -> str:
+        file = self.options.answers_file
+        text = self.git.find("show", f"{commit}:{self.prefix}{file}")
+        if text is None:
+            others = [path for path in self.head if "copier-answers" in path]
+            known = f"there is {', '.join(others)}: --answers-file {others[0]}" if others else "it came with the copy"
+            fail(f"{file} is not in the last commit, and says what to update from; {known}.")
+        return text
+
+    def _value(self, key: str) -> str:
+        found = re.search(rf"^{key}: (.*)$", self.text, re.MULTILINE)
+        if not found:
+            fail(f"{self.options.answers_file} has no {key}: take it from an older commit of that file.")
+        return found[1].strip("'\"")
+
+    def _commits(self) -> tuple[str | None, str]:
+        current = self.template.find(self.version)
+        wanted = self.options.vcs_ref or self.template.latest()
+        target = self.template.find(wanted)
+        if target is None:
+            fail(f"{self.template.address} has no {wanted}. Nothing was changed.")
+        if current and not self.options.vcs_ref and self.template.is_older(target, current):
+            target = current
+        return current, target
+
+    def run(self) -> int:
+        recorded, suspects, questions = self._read()
+        if self.current == self.target and not self.options.data and not suspects:
+            self._say_nothing_is_new()
+            return 0
+        base, new = self._render(recorded, suspects)
+        if base.answers == new.answers and self.current == self.target:
+            self._say_nothing_is_new()
+            return 0
+        announce(self.template, self._number(self.version), self._number(new.answers["_commit"]), self.target)
+        sides = self._sides(base, new, questions.get("_skip_if_exists", []))
+        merged = merge(self.workshop, sides)
+        gone = self._let_go(base, new, sides, merged)
+        count = self._prove(sides, merged, gone)
+        self._report(sides, merged)
+        if not self.options.preview:
+            self._apply(base, new, merged)
+        self._end(merged, count, len(gone))
+        return 1 if merged.conflicts else 0
+
+    def _number(self, version: str) -> str:
+        return version.removeprefix("v")
+
+    def _say_nothing_is_new(self) -> None:
+        say(f"Template: {self.template.address} is at {self._number(self.template.describe(self.target))}.")
+        say(f"{self.options.answers_file} names {self._number(self.version)}: there is nothing newer.")
+
+    def _read(self) -> tuple[Answers, list[Answers], dict[str, Any]]:
+        """Return the recorded answers, others that may have been meant, and the new release's questions."""
+        earlier, data = list(self._earlier()), self.options.data
+        pages = [self.template.show(commit, "copier.yml") for commit in (self.target, self.current or self.target)]
+        recorded, new, old, *rest = self.template.load([self.text, *pages, *earlier, *data.values()])
+        if not isinstance(recorded, dict):
+            fail(f"{self.options.answers_file} is no YAML: take it from an older commit.")
+        values = dict(zip(data, rest[len(earlier) :], strict=True))
+        refuse_unknown_answers(data, new, values)
+        suspects = [each for each in rest[: len(earlier)] if isinstance(each, dict)]
+        if self.git.text("rev-parse", "--is-shallow-repository") == "true":
+            suspects += _flips(recorded, old)
+        unlike = {fingerprint(each): each for each in suspects if fingerprint(each) != fingerprint(recorded)}
+        return recorded, list(unlike.values()), new
+
+    def _earlier(self) -> Iterator[str]:
+        """Yield the answers of the commits since the last update."""
+        path = self.options.answers_file
+        for commit in self.git.text("log", "--format=%H", "--", path).splitlines()[1:]:
+            text = self.git.find("show", f"{commit}:{self.prefix}{path}") or ""
+            if not re.search(rf"^_commit: ['\"]?{re.escape(self.version)}['\"]?$", text, re.MULTILINE):
+                return
+            yield text
+
+    def _ref(self, version: str, answers: Answers) -> str:
+        return f"refs/template/{re.sub(r'[^A-Za-z0-9+-]', '-', version)}-{fingerprint(answers)}"
+
+    def _render(self, recorded: Answers, suspects: list[Answers]) -> tuple[Rendering, Rendering]:
+        """Return the release that the project has, for the answers that it shows, and the new one."""
+        asks, data = is_at_a_terminal() and not self.options.defaults, self.options.data
+        known = self._ref(self.version, recorded)
+        if not suspects and self.git.find("rev-parse", "--verify", "--quiet", known):
+            [new] = self.template.render((self.target, recorded), data=data, asks=asks)
+            return Rendering(recorded, self.git.tree(f"{known}:{self.prefix}")), new
+        if self.current is None:
+            fail(
+                f"{self.template.address} has no {self.version}, which {self.options.answers_file} names as _commit: "
+                "write the release there that the project was last updated to, and commit that. Nothing was changed."
+            )
+        wanted = [(self.current, answers) for answers in (recorded, *suspects)]
+        *found, new = self.template.render(*wanted, (self.target, recorded), data=data, asks=asks)
+        base = found[0] if len(found) == 1 else max(found, key=lambda each: _likeness(each, found, self.head))
+        if base is not found[0]:
+            meant = [f"{key}: {word(recorded[key])}" for key in recorded if recorded[key] != base.answers.get(key)]
+            agree(
+                f"{', '.join(meant)} was written into {self.options.answers_file} by hand, the files are those of the "
+                "answer before: this update makes them follow.",
+                yes=self.options.yes or self.options.preview,
+            )
+        return base, new
+
+    def _sides(self, base: Rendering, new: Rendering, patterns: list[str]) -> Sides:
+        """Return three trees to merge: without the files that are the user's, and formatted as they format."""
+        users = self._users({**base.tree, **new.tree}, patterns)
+        first = {path for path in users if path not in base.tree and path not in self.head}
+        old_tree = {path: entry for path, entry in base.tree.items() if path not in users}
+        new_tree = {path: entry for path, entry in new.tree.items() if path not in users - first}
+        refuse_what_would_be_overwritten(self.git, self.head, old_tree, new_tree, users)
+        answers_file = self.options.answers_file
+        ours = {**self.head, answers_file: old_tree[answers_file]}
+        old_tree, new_tree = formatted(self.workshop, self.options.project, ours, old_tree, new_tree)
+        moves = self.template.moves(self._number(self.version), self.target)
+        sides = align(self.workshop, old_tree, ours, new_tree, moves)
+        changed = [path for path in sides.ours if path in sides.new and sides.new[path] != sides.base.get(path)]
+        say_list(
+            "The merge drivers of .gitattributes are not used, these are merged line by line:",
+            drivers(self.git, changed),
         )
-    if changed := _git("status", "--porcelain"):
-        fail(f"Commit these or put them aside (git stash -u) first, then an update can be read and undone:\n{changed}")
+        return sides
+
+    def _users(self, tree: Tree, patterns: list[str]) -> set[str]:
+        listed = self.workshop.folder / "patterns"
+        listed.write_text("".join(f"{pattern}\n" for pattern in patterns), encoding="utf-8")
+        self.workshop.write(tree)
+        where = f"--work-tree={self.workshop.folder}"
+        return set(
+            names(self.workshop.bytes(where, "ls-files", "-z", "--cached", "--ignored", f"--exclude-from={listed}"))
+        )
+
+    def _let_go(self, base: Rendering, new: Rendering, sides: Sides, merged: Merged) -> list[str]:
+        """Take out the edited files of a feature that an answer switches off, if the user agrees."""
+        if fingerprint(base.answers) == fingerprint(
+            {key: new.answers.get(key, each) for key, each in base.answers.items()}
+        ):
+            return []
+        gone = [path for path in sides.base if path not in sides.new and sides.ours[path] != sides.base[path]]
+        if gone:
+            listed = "\n".join(f"  {path}" for path in gone)
+            agree(
+                f"\nThese files hold edits of yours, and go with the feature that is switched off:\n{listed}",
+                yes=self.options.yes or self.options.preview,
+            )
+        for path in gone:
+            merged.tree.pop(path, None)
+        merged.stages[:] = [stage for stage in merged.stages if stage[2] not in gone]
+        return gone
+
+    def _prove(self, sides: Sides, merged: Merged, gone: list[str]) -> int:
+        """Return how many lines the user wrote; fail if the merge has not all of them."""
+        blobs = self.workshop.blobs(entries(sides.base, sides.ours, sides.new, merged.tree))
+        proof = prove(self.head, sides, merged.tree, blobs, {*gone, self.options.answers_file})
+        if proof.wrong:
+            listed = "\n".join(f"  {place}" for place in proof.wrong)
+            fail(f"\nThe merge would not keep these lines as you have them, so nothing was changed:\n{listed}")
+        return proof.count
+
+    def _report(self, sides: Sides, merged: Merged) -> None:
+        report(self.workshop, self.options.project, self.head, merged.tree)
+        say_list("You deleted these, and the template changed them since; they stay deleted:", sides.removed)
+        say_list("Changed here and in the template; docs/updating.md says how to finish:", merged.conflicts)
+
+    def _apply(self, base: Rendering, new: Rendering, merged: Merged) -> None:
+        versions = (self.version, new.answers["_commit"])
+        refs, parents = {}, list[str]()
+        for version, side in zip(versions, (base, new), strict=True):
+            words = f"Template {self._number(version)}"
+            parents = [self.workshop.commit(self._whole(side.tree, {}), words, *parents)]
+            refs[self._ref(version, side.answers)] = parents[0]
+        target = self.workshop.write(self._whole(merged.tree, self.git.tree("HEAD")))
+        words = f"chore: update from the template {self._number(versions[1])}"
+        apply(self.git, self.workshop, merged, self.prefix, target, refs, words)
+
+    def _whole(self, tree: Tree, repository: Tree) -> Tree:
+        """Return a tree of the project as one of the repository that the project is a part of."""
+        around = {path: entry for path, entry in repository.items() if not path.startswith(self.prefix)}
+        return {**around, **{f"{self.prefix}{path}": entry for path, entry in tree.items()}}
+
+    def _end(self, merged: Merged, count: int, gone: int) -> None:
+        if self.options.preview:
+            say("\nThis was a preview: nothing was changed.")
+        elif not merged.conflicts:
+            say("\nNext: git diff HEAD, then uv lock && make check && make test, then git add --all && git commit")
+        if not self.options.preview:
+            say(f"To undo all of it: {UNDO}")
+        agreed = f" ({gone} files went as agreed)" if gone else ""
+        say(f"{count:,} lines of yours, {count:,} found{agreed}.")
 
 
-def _check_for_update() -> dict[str, Any]:
-    command = [*COPIER, "check-update", "--output-format", "json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        fail(f"{done.stderr.strip()}\nThe template cannot be asked for its versions: see _src_path in {ANSWERS.name}.")
-    found: dict[str, Any] = json.loads(done.stdout)
+def _flips(recorded: Answers, questions: dict[str, Any]) -> list[Answers]:
+    """Return the answers with each switch the other way round."""
+    found = []
+    for key, question in questions.items():
+        if key in recorded and not key.startswith("_") and is_asked(question):
+            value = recorded[key]
+            for other in choices(question):
+                if not isinstance(value, list):
+                    found.append(recorded | {key: other})
+                elif other in value:
+                    found.append(recorded | {key: [each for each in value if each != other]})
+                else:
+                    found.append(recorded | {key: [*value, other]})
     return found
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+def _likeness(one: Rendering, all_of_them: list[Rendering], head: Tree) -> int:
+    """Say how well a rendering explains the files of a project, where renderings differ."""
+    paths = {path for each in all_of_them for path in each.tree}
+    unlike = [path for path in paths if len({each.tree.get(path) for each in all_of_them}) > 1]
+    return sum(((path in one.tree) == (path in head)) + (one.tree.get(path) == head.get(path)) for path in unlike)
 
 
-def what_to_do(changelog: str, current: str, latest: str) -> Iterator[tuple[str, str]]:
-    """Yield each release after `current` up to `latest`, oldest first, with its paragraph "When you update"."""
-    for section in reversed(list(SECTION.finditer(changelog))):
-        if _number(current) < _number(section["version"]) <= _number(latest):
-            yield section["version"], section["text"]
+def parse(arguments: list[str]) -> Namespace:
+    parser = ArgumentParser("make update", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", "-d", action="append", default=[], metavar="KEY=VALUE", help="change an answer")
+    parser.add_argument("--preview", action="store_true", help="show what an update would do, change nothing")
+    parser.add_argument("--yes", action="store_true", help="agree to what would be asked")
+    parser.add_argument("--defaults", "-l", action="store_true", help="answer new questions with their defaults")
+    parser.add_argument("--vcs-ref", "-r", metavar="RELEASE", help="update to this release, not to the latest")
+    parser.add_argument("--answers-file", "-a", metavar="FILE", default=".copier-answers.yml")
+    parser.add_argument("--project", type=Path, metavar="FOLDER", default=ROOT)
+    parser.add_argument("--trust", action="store_true", help="not needed: no code of the template runs")
+    options = parser.parse_args(arguments)
+    options.project = options.project.resolve()
+    pairs = [each.partition("=") for each in options.data]
+    if unclear := [key for key, equals, _ in pairs if not equals]:
+        fail(f"--data {unclear[0]} has no value: --data {unclear[0]}=...")
+    options.data = {key: value for key, _, value in pairs}
+    return options
 
 
-def _address() -> str:
-    """Return where the template is, in a form that git knows."""
-    source = re.search(r"^_src_path: (.*)$", ANSWERS.read_text(encoding="utf-8"), re.MULTILINE)
-    text = source[1].strip("'\"") if source else ""
-    for short, host in HOSTS.items():
-        if text.startswith(short):
-            return host + text.removeprefix(short).removeprefix("/")
-    return text
-
-
-def _changelog(version: str) -> str:
-    with TemporaryDirectory() as folder:
-        clone = ["clone", "--quiet", "--bare", "--depth", "1", "--branch", f"v{version}", _address(), folder]
-        try:
-            _git(*clone)
-            return _git("--git-dir", folder, "show", "HEAD:CHANGELOG.md")
-        except subprocess.CalledProcessError:
-            say(f"Its changelog cannot be read, so look there for what to do: {_address()}")
-            return ""
-
-
-def _variables() -> list[str]:
-    return VARIABLE.findall(EXAMPLE.read_text(encoding="utf-8")) if EXAMPLE.exists() else []
-
-
-def _values() -> str:
-    path = ROOT / ".env"
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _announce(versions: dict[str, Any]) -> None:
-    current, latest = versions["current_version"], versions["latest_version"]
-    if not versions["update_available"]:
-        say(f"Template: {current}, there is nothing newer.")
-        return
-    say(f"Template: from {current} to {latest}")
-    for version, text in what_to_do(_changelog(latest), current, latest):
-        say(f"\n{version}, when you update: {text}")
-
-
-def _run_copier(arguments: list[str]) -> None:
-    asking = "--skip-answered" if sys.stdin.isatty() else "--defaults"
-    say(f"\n$ copier update {' '.join([asking, *arguments])}")
-    if subprocess.run([*COPIER, "update", asking, *arguments], cwd=ROOT, check=False).returncode:
-        _stop()
-
-
-def _stop() -> None:
-    fail(f"The update did not end; this takes back what it began: {UNDO}" if _is_changed() else "Nothing was changed.")
-
-
-def _is_changed() -> bool:
-    return bool(_git("status", "--porcelain"))
-
-
-def _report(known: list[str]) -> int:
-    changed = _git("status", "--porcelain", "--untracked-files=all")
-    if new := [name for name in _variables() if name not in known and name not in VARIABLE.findall(_values())]:
-        say(f"\nNew settings, at their defaults until they stand in .env: {', '.join(new)} (docs/settings.md)")
-    if "models.py" in changed:
-        say('\nA model changed: make migration m="update from the template", read it, make migrate')
-    if conflicts := _git("diff", "--name-only", "--diff-filter=U"):
-        say(f"\nChanged here and in the template; docs/updating.md says how to finish:\n{conflicts}")
-        return 1
-    say(f"\nNext: git diff, then uv lock && make check && make test. To take it back: {UNDO}" if changed else "")
-    return 0
+def update(options: Namespace) -> int:
+    with TemporaryDirectory(prefix="update-") as folder:
+        return Update(options, Path(folder).resolve()).run()
 
 
 def main(arguments: list[str]) -> int:
     stop_on_signals()
-    refuse_what_cannot_be_undone()
-    versions = _check_for_update()
-    _announce(versions)
-    if not (versions["update_available"] or arguments):
-        return 0
-    known = _variables()
+    options = parse(arguments)
     try:
-        _run_copier(arguments)
+        return update(options)
     except KeyboardInterrupt:
-        _stop()
-    return _report(known)
+        is_there = Git(options.project).path("MERGE_HEAD").exists()
+        fail(f"The update is in the tree. To undo all of it: {UNDO}" if is_there else "Nothing was changed.")
 
 
 if __name__ == "__main__":

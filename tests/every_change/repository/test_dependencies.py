@@ -10,7 +10,8 @@ from tests.support.imports import imports
 from tests.support.rendering import ROOT, files_of_repository
 
 RENDER = ("tools/__init__.py", "tools/demo.py", "tools/new.py")  # what `make demo` and `make new` run
-OURS = {"tests", "tools", "benchmarks", "hooks", "moves"}  # a migration finds `moves` beside itself
+# A migration finds `moves` beside itself; devtools is that of template/.
+OURS = {"tests", "tools", "benchmarks", "hooks", "moves", "devtools"}
 
 
 def needed(paths: list[Path]) -> set[str]:

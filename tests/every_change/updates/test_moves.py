@@ -7,6 +7,7 @@ import pytest
 from copier.errors import UnsafeTemplateError
 
 from tests.conftest import Run
+from tests.support.engine import run_update
 from tests.support.history import History, commit_all, git
 from tests.support.rendering import fast
 from tests.support.updating import NEWEST, copy, files, point_to, update
@@ -129,18 +130,40 @@ def test_what_the_new_version_no_longer_has_comes_back_if_it_was_edited(history:
     assert f"UD {gone[0]}" in git(project, "status", "--porcelain").splitlines()
 
 
-def test_a_line_in_every_file_of_the_newest_release_arrives(history: History, tmp_path: Path) -> None:
-    """In the file, at its new place, or in one that git lists as a conflict."""
-    project = copy(history, tmp_path / "project", NEWEST, **EVERYTHING.answers)
+def write_a_line_into_every_file(project: Path) -> dict[str, str]:
     names = [name for name in files(project) if name != ".copier-answers.yml"]
     lines = {name: f"# mine: {number}" for number, name in enumerate(names)}
     for name, line in lines.items():
         with (project / name).open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
     commit_all(project, "feat: mine")
-    update(project)
+    return lines
+
+
+@pytest.mark.parametrize("command", ["copier update --trust", "make update"])
+def test_a_line_in_every_file_of_the_newest_release_arrives(history: History, tmp_path: Path, command: str) -> None:
+    """In the file, at its new place, or in one that git lists as a conflict."""
+    project = copy(history, tmp_path / "project", NEWEST, **EVERYTHING.answers)
+    lines = write_a_line_into_every_file(project)
+    if command == "make update":
+        assert " lines of yours, " in run_update(project).text
+    else:
+        update(project)
     there = "\n".join(files(project).values())
     assert {name: line for name, line in lines.items() if f"{line}\n" not in there} == {}
+
+
+def test_make_update_needs_no_trust_and_does_the_same(project: Path) -> None:
+    """As the migration does by plain Copier, file by file."""
+    (project / "src" / "utils.py").write_text((project / "src" / "utils.py").read_text() + MINE)
+    (project / "Makefile").unlink()
+    commit_all(project, "feat: mine")
+    said = run_update(project)
+    assert said.code == 0, said.text
+    ours = files(project)
+    git(project, "merge", "--abort")
+    cross(project)
+    assert ours == files(project)
 
 
 def test_only_a_major_version_asks_for_trust(major: History, project: Path, tmp_path: Path) -> None:

@@ -36,16 +36,14 @@ def project(history: History, much: History, tmp_path: Path) -> Path:
 def test_it_says_what_is_to_do_before_and_after(project: Path, run: Run) -> None:
     """It prints both versions, what the changelog requires, and what is left: settings, migrations, a review."""
     said = run("make", "update", cwd=project).stdout
-    assert "Template: from 999.0.0 to 999.1.0" in said
+    assert re.search(r"Template: .*, from 999.0.0 to 999.1.0", said)
     assert "999.1.0, when you update: set `REGION`." in said
-    assert "Your changes are merged, not replaced" in said
-    assert "Ваши изменения сливаются" in said
-    assert "My Service is up to date with the template." in said
     assert re.search(r"New settings, .*: REGION \(", said)
     assert "A model changed: make migration" in said
-    assert said.index("when you update") < said.index("merged, not replaced") < said.index("New settings")
+    assert said.index("when you update") < said.index("New settings")
+    assert re.search(r"^[\d,]+ lines of yours, [\d,]+ found\.$", said.splitlines()[-1])
     commit_all(project, "chore: update")
-    assert "999.1.0, there is nothing newer" in run("make", "update", cwd=project).stdout
+    assert "999.1.0: there is nothing newer" in run("make", "update", cwd=project).stdout
     run("make", "update", "ARGS=--data demo_pages=false", cwd=project)  # an answer can still be changed
     assert not (project / "src" / "pages").exists()
     assert yaml.safe_load((project / ".copier-answers.yml").read_text())["demo_pages"] is False
@@ -121,7 +119,7 @@ def test_it_can_be_taken_back(project: Path, run: Run) -> None:
     """With the command that the message names; .env, which git does not track, is untouched."""
     before, secrets = git(project, "rev-parse", "HEAD^{tree}"), (project / ".env").read_bytes()
     said = run("make", "update", cwd=project).stdout
-    undo = re.search(r"To take it back: (.*)$", said, re.MULTILINE)
+    undo = re.search(r"To undo all of it: (.*)$", said, re.MULTILINE)
     assert undo
     subprocess.run(undo[1], shell=True, cwd=project, capture_output=True, check=True)
     assert not git(project, "status", "--porcelain")
@@ -222,9 +220,8 @@ def test_the_weekly_job_pushes_a_branch_for_a_pull_request(
     }
     runner = Runner(tmp_path / "jobs", origin, environment)
     assert [runner.run(name, job) for name, job in workflow["jobs"].items()] == ["", "changed=true\n", ""]
-    changed = git(origin, "show", "--name-only", "--format=%s", "template-update")
-    assert changed.startswith("chore: update from the template")
-    assert ".env.example" in changed
+    assert git(origin, "log", "-1", "--format=%s", "template-update").startswith("chore: update from the template")
+    assert ".env.example" in git(origin, "diff", "--name-only", "template-update^", "template-update")
     told = (tmp_path / "told").read_text()
     assert re.search(r"^pr create --head template-update .*--body-file", told, re.MULTILINE)
     assert "set `REGION`" in (tmp_path / "jobs" / "artifacts" / "update" / "said.txt").read_text()

@@ -1,6 +1,6 @@
 """What `make update` says of the releases in between."""
 
-from devtools.update import what_to_do
+from devtools.update_template import what_to_do
 
 CHANGELOG = """# Changelog
 
