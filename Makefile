@@ -1,6 +1,6 @@
 # The first command sets everything up; it needs only Python 3.11 or newer, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo new test test-all check bench pictures release
+.PHONY: help demo new test test-all check fuzz bench pictures release
 
 PYTHON ?= python3
 UV := $(if $(shell command -v uv),uv,.uv/bin/uv)
@@ -27,6 +27,9 @@ test-all: $(NEEDED)  ## test everything, as in the nightly run; one part: make t
 
 check: $(NEEDED)  ## lint the template repository
 	@$(UV) run --quiet ruff check . && $(UV) run --quiet ruff format --check . && $(UV) run --quiet zizmor --offline --quiet .github/workflows
+
+fuzz: $(NEEDED)  ## try 1,000 random updates; others: make fuzz ARGS="--seed 2"
+	@$(UV) run --quiet python -m tests.support.fuzz $(ARGS)
 
 bench: $(NEEDED)  ## print the numbers in CONTRIBUTING.md
 	@$(UV) run --quiet python -m benchmarks
