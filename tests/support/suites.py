@@ -8,6 +8,7 @@ from zlib import crc32
 
 from tests.conftest import Run
 
+IGNORED = {"__pycache__", ".dev", ".ruff_cache"}
 ALL_PASSED = re.compile(r"=* ?\d{2,} passed in [^,]*")  # and none was skipped
 # The tests that meet the assembled application, or a feature that others do without.
 ASSEMBLED = (
@@ -32,9 +33,9 @@ def assembled(project: Path) -> list[str]:
 
 
 def files(project: Path) -> set[str]:
-    """Return what a project holds, but for bytecode and .dev, where a service of a test that is in dev keeps its key."""
+    """Return what a project holds that git would see."""
     names = {path.relative_to(project) for path in project.rglob("*")}
-    return {name.as_posix() for name in names if not {"__pycache__", ".dev"} & set(name.parts)}
+    return {name.as_posix() for name in names if not IGNORED & set(name.parts)}
 
 
 def put(project: Path, folder: Path) -> Path:
