@@ -34,21 +34,17 @@ def _only_schemas_of(metadata: sa.MetaData) -> Callable[..., bool]:
 
 
 def _differs(
-    context: MigrationContext,
-    _: sa.Column[Any],
-    column: sa.Column[Any],
-    default: str | None,
-    __: Any,
-    wanted: str | None,
+    context: MigrationContext, _: sa.Column[Any], column: sa.Column[Any], default: str | None, *__: Any
 ) -> bool | None:
     """Compare two defaults as PostgreSQL writes them; Alembic asks for an equality that some types do not have."""
-    if default is None or wanted is None:
+    wanted = column.server_default
+    if default is None or not isinstance(wanted, sa.DefaultClause):
         return None
     connection = context.connection
     assert connection is not None  # noqa: S101 - there is one whenever models are compared
-    kind = column.type.compile(dialect=connection.dialect)
+    value = sa.Column("value", column.type, server_default=sa.DefaultClause(wanted.arg))
     with connection.begin_nested() as savepoint:
-        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE wanted_default (value {kind} DEFAULT {wanted})")
+        sa.Table("wanted_default", sa.MetaData(), value, prefixes=["TEMPORARY"]).create(connection)
         written = sa.inspect(connection).get_columns("wanted_default")[0]["default"]
         savepoint.rollback()
     return bool(written != default)

@@ -38,7 +38,7 @@ def test_edits_and_changes_come_together(small: Path) -> None:
     assert "1.1.0, when you update: set `REGION`." in said.text
     assert "New settings, at their defaults until they are in .env: REGION" in said.text
     assert "A model changed: make migration" in said.text
-    assert said.text.splitlines()[-1] == "3 lines of yours, 3 found."
+    assert said.text.splitlines()[-1] == "5 lines of yours, 5 found."  # README.md and the migration are the user's, too
 
 
 def test_the_same_line_changed_by_both_is_a_conflict_of_git(small: Path) -> None:
