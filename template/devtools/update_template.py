@@ -149,5 +149,5 @@ def agree(question: str, *, yes: bool) -> None:
         return
     if not is_at_a_terminal():
         fail("Nothing was changed. To agree, add --yes.")
-    if input("Continue? [y/N] ").strip().lower() not in {"y", "yes", "д", "да"}:
+    if input("Continue? [y/N] ").strip().lower() not in {"y", "yes"}:
         fail("Nothing was changed.")

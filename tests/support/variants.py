@@ -20,7 +20,7 @@ STATES: list[dict[str, bool]] = [
 RESIDUE = {
     "auth": re.compile(r"src.auth|jwt|bcrypt|login|password_hash|secret_key|public_routes", re.IGNORECASE),
     "demo_pages": re.compile(
-        r"jinja|(src|tests)[./]pages|templates?/|static/|favicon|stylesheet|demo.?page|/account|=/login",
+        r"jinja|(src|tests)[./]pages|(?<!refs/)templates?/|static/|favicon|stylesheet|demo.?page|/account|=/login",
         re.IGNORECASE,
     ),
     "celery": re.compile(r"celery|kombu|(src|tests)[./]tasks|\bbeat\b|broker|enqueue", re.IGNORECASE),
