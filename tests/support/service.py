@@ -119,13 +119,17 @@ def running(command: list[str], folder: Path, environment: dict[str, str]) -> It
 
 
 def fetch(port: int, path: str) -> tuple[int, str]:
-    """Get a path as soon as the port is open: uvicorn says that it is ready a moment before it does."""
+    """Get a path as soon as the port is open, and the servers behind it answer in time.
+
+    uvicorn says that it is ready a moment before it is; a busy machine may need more than readiness waits for.
+    """
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except URLError as error:
-            if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+            is_early = isinstance(error.reason, ConnectionRefusedError) or getattr(error, "code", None) == 503
+            if not is_early or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
