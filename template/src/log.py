@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from select import select
 from threading import Condition, Thread, current_thread
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -32,7 +32,7 @@ STDERR = 2
 LINE = "{extra[_line]}\n"
 WEBSOCKET_LINE = '"WebSocket '  # how uvicorn begins a line that shows a query, where tokens are
 _writers: "list[BatchWriter]" = []
-_locks: list[IO[bytes]] = []
+_locks: list[int] = []  # file descriptors, open until the process ends
 
 
 class BatchWriter:
@@ -249,14 +249,14 @@ def _write_to_stderr(text: str) -> None:
 def _own_path(path: Path) -> Path:
     """Return the path, with a number if another process writes there: rotation would lose lines of both."""
     while _locks:
-        _locks.pop().close()
+        os.close(_locks.pop())
     path.parent.mkdir(parents=True, exist_ok=True)
-    _locks.append((path.parent / f".{path.name}.lock").open("ab"))
+    _locks.append(os.open(path.parent / f".{path.name}.lock", os.O_RDWR | os.O_CREAT, 0o666))
     number = next(number for number in count(1) if _lock(_locks[0], number))
     return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
 
 
-def _lock(file: IO[bytes], number: int) -> bool:
+def _lock(file: int, number: int) -> bool:
     try:
         lockf(file, LOCK_EX | LOCK_NB, 1, number)
     except (BlockingIOError, PermissionError):  # another process has it
